@@ -1,0 +1,54 @@
+"""Experiment design: spaces and rules, campaigns and their file, rankings, virtual laboratories.
+
+>>> from ssbayes import doe
+>>> space = doe.Space([doe.Real("rpm", 200, 1000)], forbidden=["rpm > 900"])
+>>> space.feasible({"rpm": 950}).tolist()
+[False]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import CampaignError, DoeError, RuleError, SpaceError, StoreError
+from .factors import Choice, Integer, Real
+from .space import Space
+
+if TYPE_CHECKING:
+    from . import spaces, virtual
+    from .campaign import Campaign
+    from .ranking import compare, rank
+
+# read on first use: a space alone needs neither the store nor the virtual laboratories
+_LATER = {"Campaign": "campaign", "rank": "ranking", "compare": "ranking"}
+_ROOMS = ("spaces", "virtual")
+
+__all__ = [
+    "Campaign",
+    "CampaignError",
+    "Choice",
+    "DoeError",
+    "Integer",
+    "Real",
+    "RuleError",
+    "Space",
+    "SpaceError",
+    "StoreError",
+    "compare",
+    "rank",
+    "spaces",
+    "virtual",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _LATER:
+        return getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

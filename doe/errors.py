@@ -1,0 +1,46 @@
+"""Errors of this room. Each message names the argument, the value, the rule and the mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DoeError(ValueError):
+    """Anything in a space, a rule, a campaign or its file that a person has to mend."""
+
+
+class RuleError(DoeError):
+    """A rule that cannot be read, or that meets a missing value."""
+
+
+class SpaceError(DoeError):
+    """A factor or a space that is badly declared, or in which nothing is feasible."""
+
+
+class StoreError(DoeError):
+    """A campaign file that cannot be read or written."""
+
+
+class CampaignError(DoeError):
+    """A campaign that is badly declared, or results that do not fit it."""
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """``"; did you mean 'rpm'?"`` for the nearest known name, else a full stop."""
+    folded = {str(k).casefold(): str(k) for k in known}
+    near = difflib.get_close_matches(str(name).casefold(), list(folded), n=1, cutoff=0.6)
+    return f"; did you mean {folded[near[0]]!r}?" if near else "."
+
+
+def unknown(name: object, known: Iterable[object], what: str) -> str:
+    """``"'rmp' is no factor here; did you mean 'rpm'? There are: rpm, milling_min"``."""
+    known = list(known)
+    return f"{name!r} is no {what}{did_you_mean(name, known)} There are: {listing(known)}"
+
+
+def listing(values: Iterable[object], limit: int = 12) -> str:
+    """Comma-separated values, cut after `limit` of them."""
+    values = list(values)
+    text = ", ".join(str(v) for v in values[:limit])
+    return (text + f", ... ({len(values)} in all)") if len(values) > limit else text or "none"

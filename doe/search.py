@@ -1,0 +1,165 @@
+"""Feasible settings: drawing them, moving between them, and saying why there are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from . import factors as fac
+from .errors import SpaceError
+
+if TYPE_CHECKING:
+    from .space import Space
+
+TRIES = 131_072
+WALKERS = 256
+
+
+def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """`n` feasible settings, uniform on the factors' own scales.
+
+    Plain rejection as long as it finds enough. In a small feasible region a finite space is
+    listed and drawn from, others are searched by walkers that go downhill in rule violation and
+    then wander inside the region.
+
+    Raises
+    ------
+    SpaceError
+        If nothing feasible is found; the message names the rules that clash.
+    """
+    kept, found, tried = [], 0, 0
+    block = max(512, 2 * n)
+    while found < n and tried < TRIES:
+        table = space.from_unit(rng.random((block, len(space.factors))))
+        if not space.rules:
+            return table.head(n)
+        table = table[space.feasible(table)]
+        kept.append(table)
+        found, tried = found + len(table), tried + block
+        if tried >= 16_384 and found * TRIES < n * tried:
+            break
+        block = min(4 * block, 32_768)
+    good = pd.concat(kept, ignore_index=True) if kept else space.from_unit(np.zeros((0, 0)))
+    if len(good) >= n:
+        return good.head(n)
+    every = space.grid()
+    if every is not None:
+        if not len(every):
+            raise _nothing(space)
+        return every.iloc[rng.integers(0, len(every), n)].reset_index(drop=True)
+    seeds = good if len(good) else _descend(space, rng)
+    if seeds is None:
+        raise _nothing(space)
+    return _wander(space, seeds, n, rng)
+
+
+def neighbours(
+    space: Space, settings: pd.DataFrame, rng: np.random.Generator, n: int, scale: float
+) -> pd.DataFrame:
+    """Up to `n` feasible moves from each row; an infeasible move is tried again, half as far."""
+    origin = settings.loc[settings.index.repeat(n)].reset_index(drop=True)
+    result, waiting = origin.copy(), np.ones(len(origin), dtype=bool)
+    for attempt in range(8):
+        if not waiting.any():
+            break
+        moved = _step(space, origin[waiting].reset_index(drop=True), rng, scale / 2**attempt)
+        good = space.feasible(moved)
+        places = np.flatnonzero(waiting)[good]
+        for name in space.names:
+            column = result[name].to_numpy(copy=True)
+            column[places] = moved[name].to_numpy()[good]
+            result[name] = column
+        waiting[places] = False
+    return result[~waiting].reset_index(drop=True)
+
+
+def _step(
+    space: Space, settings: pd.DataFrame, rng: np.random.Generator, scale: float | np.ndarray
+) -> pd.DataFrame:
+    """Move each factor with probability one half, one of them always."""
+    n, d = len(settings), len(space.factors)
+    moving = rng.random((n, d)) < 0.5
+    moving[np.arange(n), rng.integers(0, d, n)] = True
+    moved = {}
+    for i, factor in enumerate(space.factors):
+        old = settings[factor.name].to_numpy()
+        legal = fac.snap(factor, settings[factor.name])
+        new = fac.move(factor, legal, rng, scale)
+        moved[factor.name] = np.where(moving[:, i], new, old)
+    table = pd.DataFrame(moved)
+    return table.astype({f.name: float for f in space.factors if isinstance(f, fac.Real)})
+
+
+def _total(space: Space, settings: pd.DataFrame, unit: np.ndarray) -> np.ndarray:
+    return (space.violation(settings) / unit).sum(axis=1)
+
+
+def _descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
+    """Feasible settings found downhill in violation; None where there seem to be none."""
+    table = space.from_unit(rng.random((8 * WALKERS, len(space.factors))))
+    gaps = space.violation(table)
+    # rules are in unlike units: each is measured by its own usual violation
+    unit = np.array([_usual(column) for column in gaps.T])
+    order = np.argsort((gaps / unit).sum(axis=1), kind="stable")[:WALKERS]
+    table = table.iloc[order].reset_index(drop=True)
+    total = _total(space, table, unit)
+    for scale in np.geomspace(0.3, 1e-5, 120):
+        if (total == 0).sum() >= WALKERS // 4:
+            break
+        spread = scale * np.exp(rng.standard_normal(len(table)))
+        moved = _step(space, table, rng, spread)
+        new = _total(space, moved, unit)
+        better = new <= total
+        table = moved.where(pd.Series(better), table)
+        total = np.where(better, new, total)
+    good = space.feasible(table)
+    return table[good].reset_index(drop=True) if good.any() else None
+
+
+def _wander(
+    space: Space, seeds: pd.DataFrame, n: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Random walk inside the region from known feasible settings: uniform in the long run."""
+    rows = rng.integers(0, len(seeds), max(n, WALKERS))
+    table = seeds.iloc[rows].reset_index(drop=True)
+    for _ in range(60):
+        moved = _step(space, table, rng, 10 ** rng.uniform(-3, -0.5, len(table)))
+        table = moved.where(pd.Series(space.feasible(moved)), table)
+    return table.iloc[rng.permutation(len(table))[:n]].reset_index(drop=True)
+
+
+def _usual(gaps: np.ndarray) -> float:
+    broken = gaps[(gaps > 0) & np.isfinite(gaps)]
+    return float(np.median(broken)) if len(broken) and np.median(broken) > 0 else 1.0
+
+
+def _nothing(space: Space) -> SpaceError:
+    """Which rules leave nothing: the smallest set found by leaving out one after the other."""
+    clash = list(range(len(space.rules)))
+    for rule in list(clash):
+        fewer = [r for r in clash if r != rule]
+        if fewer and not _possible(space, fewer):
+            clash = fewer
+    names = " with ".join(str(space.rules[r]) for r in clash)
+    verb = "clash" if len(clash) > 1 else "leaves nothing"
+    hint = ""
+    if any("==" in space.rules[r].text for r in clash):
+        hint = "; a number is rarely hit exactly: write abs(a - b) <= tolerance for =="
+    return SpaceError(f"no setting is feasible: {names} {verb}. Widen a bound or a rule{hint}")
+
+
+def _possible(space: Space, chosen: list[int]) -> bool:
+    count = len(space.constraints)
+    part = type(space).__new__(type(space))
+    part.__dict__.update(space.__dict__)
+    part.constraints = tuple(space.constraints[r] for r in chosen if r < count)
+    part.forbidden = tuple(space.forbidden[r - count] for r in chosen if r >= count)
+    part._rules = [space.rules[r] for r in chosen]
+    rng = np.random.default_rng(0)
+    table = space.from_unit(rng.random((16_384, len(space.factors))))
+    if part.feasible(table).any():
+        return True
+    every = part.grid()
+    return bool(len(every)) if every is not None else _descend(part, rng) is not None

@@ -1,0 +1,323 @@
+"""A space: factors and the rules that hold between them.
+
+Every setting that leaves a space (a start design, a suggestion, a reported optimum) is legal for
+every factor and breaks no rule.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..data import columns
+from . import factors as fac
+from . import rules, search
+from .errors import RuleError, SpaceError, listing
+from .factors import Factor
+
+
+class Space:
+    """Settings that a campaign may choose from.
+
+    Parameters
+    ----------
+    factors : sequence of Real, Integer, Choice
+    constraints : sequence of str
+        Rules that every setting keeps, such as ``"rpm * milling_min <= 60000"``.
+    forbidden : sequence of str
+        Rules that no setting may meet, such as ``"rpm >= 800 and milling_min > 20"``.
+    fixed : mapping, optional
+        Constants that rules may use, such as ``{"filling": 0.5}``; a campaign adds its own.
+    derived : mapping of name to formula, optional
+        Quantities computed from factors and constants, for use in rules.
+
+    Raises
+    ------
+    SpaceError
+        If nothing is feasible: the message names the rules that clash.
+    RuleError
+        If a rule cannot be read.
+    """
+
+    def __init__(
+        self,
+        factors: Sequence[Factor],
+        constraints: Sequence[str] = (),
+        forbidden: Sequence[str] = (),
+        fixed: Mapping[str, Any] | None = None,
+        derived: Mapping[str, str] | None = None,
+    ) -> None:
+        self.factors: tuple[Factor, ...] = tuple(factors)
+        self.constraints = _texts("constraints", constraints)
+        self.forbidden = _texts("forbidden", forbidden)
+        self.fixed = dict(fixed or {})
+        self.derived = dict(derived or {})
+        _check_names(self)
+        kinds = _kinds(self)
+        self.awaits: tuple[str, ...] = tuple(
+            n
+            for n in kinds
+            if n not in self.names and n not in self.fixed and n not in self.derived
+        )
+        self._formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
+        self._rules = [rules.parse(t, kinds) for t in self.constraints]
+        self._rules += [rules.parse(t, kinds, negated=True) for t in self.forbidden]
+        if self._rules and not self.awaits:
+            search.sample(self, 1, np.random.default_rng(0))
+
+    @property
+    def names(self) -> list[str]:
+        """Factor names in order."""
+        return [f.name for f in self.factors]
+
+    @property
+    def units(self) -> dict[str, str]:
+        return {f.name: fac.unit(f) for f in self.factors}
+
+    @property
+    def width(self) -> int:
+        """Columns of an encoded setting."""
+        return sum(fac.width(f) for f in self.factors)
+
+    @property
+    def rules(self) -> list[rules.Rule]:
+        return list(self._rules)
+
+    @property
+    def size(self) -> float:
+        """Number of combinations before rules; infinite with a continuous factor."""
+        return math.prod(math.inf if f.levels is None else len(f.levels) for f in self.factors)
+
+    def given(self, fixed: Mapping[str, Any]) -> Space:
+        """The same space with more constants for its rules."""
+        clash = [n for n in fixed if n in self.fixed and self.fixed[n] != fixed[n]]
+        if clash:
+            raise SpaceError(
+                f"{clash[0]} is {self.fixed[clash[0]]!r} in the space and {fixed[clash[0]]!r} in "
+                "fixed; keep one"
+            )
+        return Space(
+            self.factors,
+            self.constraints,
+            self.forbidden,
+            {**self.fixed, **{k: v for k, v in fixed.items() if k not in self.derived}},
+            self.derived,
+        )
+
+    def frame(self, settings: object) -> pd.DataFrame:
+        """One setting (a mapping), several, or a table, as a table with every factor.
+
+        Raises
+        ------
+        SpaceError
+            If a factor is missing or misspelt.
+        """
+        if isinstance(settings, pd.DataFrame):
+            table = settings
+        elif isinstance(settings, (Mapping, pd.Series)):
+            table = pd.DataFrame([dict(settings)])
+        else:
+            table = pd.DataFrame(settings)  # pyright: ignore[reportArgumentType]
+        missing = [n for n in self.names if n not in table.columns]
+        if missing:
+            stray = [c for c in table.columns if c not in self.names]
+            raise SpaceError(
+                f"settings lack {listing(missing)}; every factor is needed: {listing(self.names)}"
+                + (f". They have: {listing(stray)}" if stray else "")
+            )
+        return table
+
+    def encode(self, settings: object) -> np.ndarray:
+        """Settings on [0, 1], shape (n, `width`).
+
+        Numbers are placed between their bounds, on the log scale where declared; a text choice
+        takes one 0/1 column a value. Settings outside the space are not clipped.
+        """
+        table = self.frame(settings)
+        return np.concatenate([fac.encode(f, table[f.name]) for f in self.factors], axis=1)
+
+    def from_unit(self, u: np.ndarray) -> pd.DataFrame:
+        """Legal (not always feasible) settings from the unit cube, one column a factor."""
+        u = np.asarray(u, dtype=float)
+        return pd.DataFrame({f.name: fac.draw(f, u[:, i]) for i, f in enumerate(self.factors)})
+
+    def snap(self, settings: object) -> pd.DataFrame:
+        """Nearest legal value of every factor; other columns are dropped."""
+        table = self.frame(settings)
+        return pd.DataFrame(
+            {f.name: fac.snap(f, table[f.name]) for f in self.factors}, index=table.index
+        )
+
+    def feasible(self, settings: object) -> np.ndarray:
+        """Where a setting is legal for every factor and breaks no rule, shape (n,)."""
+        table = self.frame(settings)
+        good = np.ones(len(table), dtype=bool)
+        for f in self.factors:
+            good &= fac.contains(f, table[f.name])
+        if self._rules and len(table):
+            values = self._values(table)
+            for rule in self._rules:
+                good &= rule.satisfied(values)
+        return good
+
+    def violation(self, settings: object) -> np.ndarray:
+        """How far each rule is from holding, shape (n, rules); zero where it holds."""
+        table = self.frame(settings)
+        if not self._rules:
+            return np.zeros((len(table), 0))
+        values = self._values(table)
+        return np.stack([rule.violation(values) for rule in self._rules], axis=1)
+
+    def objections(self, settings: object) -> list[str]:
+        """Why settings are outside: one sentence a row that is, naming factor or rule."""
+        table = self.frame(settings)
+        said = []
+        for f in self.factors:
+            outside = ~fac.contains(f, table[f.name])
+            for label, value in table[f.name][outside].items():
+                said.append(f"row {label}: {f.name} = {value} is not in {_extent(f)}")
+        values = self._values(table)
+        for rule in self._rules:
+            for label in table.index[~rule.satisfied(values)]:
+                said.append(f"row {label} breaks {rule}")
+        return said
+
+    def sample(self, n: int, rng: np.random.Generator) -> pd.DataFrame:
+        """`n` feasible settings, uniform on the factors' own scales."""
+        self._need_constants()
+        return search.sample(self, n, rng)
+
+    def neighbours(
+        self, settings: object, rng: np.random.Generator, n: int, scale: float = 0.1
+    ) -> pd.DataFrame:
+        """Feasible settings near given ones.
+
+        Parameters
+        ----------
+        settings : table of feasible settings
+        n : int
+            Moves for each row; fewer come back where nothing feasible is near.
+        scale : float
+            Standard deviation of a move in encoded units.
+        """
+        self._need_constants()
+        return search.neighbours(self, self.frame(settings)[self.names], rng, n, scale)
+
+    def grid(self, limit: int = 100_000) -> pd.DataFrame | None:
+        """Every feasible setting of a finite space, None where there are more than `limit`."""
+        if self.size > limit:
+            return None
+        rows = list(itertools.product(*(f.levels for f in self.factors)))  # pyright: ignore
+        table = pd.DataFrame(rows, columns=self.names)
+        return table[self.feasible(table)].reset_index(drop=True)
+
+    def describe(self) -> pd.DataFrame:
+        """Table of factors: name, kind, unit, values, scale, step."""
+        return pd.DataFrame(
+            [
+                {
+                    "name": f.name,
+                    "kind": type(f).__name__,
+                    "unit": fac.unit(f),
+                    "values": _extent(f),
+                    "scale": "log" if f.log else "linear",
+                    "step": getattr(f, "step", None),
+                }
+                for f in self.factors
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that a campaign file stores; rules as their text."""
+        return {
+            "factors": [fac.to_dict(f) for f in self.factors],
+            "constraints": list(self.constraints),
+            "forbidden": list(self.forbidden),
+            "fixed": self.fixed,
+            "derived": self.derived,
+        }
+
+    @staticmethod
+    def from_dict(body: Mapping[str, Any]) -> Space:
+        """Inverse of `to_dict`."""
+        return Space(
+            [fac.from_dict(f) for f in body["factors"]],
+            body["constraints"],
+            body["forbidden"],
+            body["fixed"],
+            body["derived"],
+        )
+
+    def __repr__(self) -> str:
+        held = [*self.constraints, *(f"not ({t})" for t in self.forbidden)]
+        inner = "; ".join(f"{f.name} {_extent(f)}" for f in self.factors)
+        return f"Space({inner}" + (f" | {'; '.join(held)})" if held else ")")
+
+    def _values(self, table: pd.DataFrame) -> dict[str, Any]:
+        """Columns that rules see: constants, the table's own columns above them, derived ones."""
+        self._need_constants(table.columns)
+        values: dict[str, Any] = {**self.fixed}
+        for name in table.columns:
+            values[str(name)] = table[name].to_numpy()
+        for name, formula in self._formulas.items():
+            values[name] = formula(values)
+        return values
+
+    def _need_constants(self, present: object = ()) -> None:
+        missing = [n for n in self.awaits if n not in present]  # pyright: ignore
+        if missing:
+            raise RuleError(
+                f"a rule of this space uses {listing(missing)}, which is no factor; "
+                f"give it as fixed={{{missing[0]!r}: ...}}"
+            )
+
+
+def _texts(argument: str, texts: object) -> tuple[str, ...]:
+    if isinstance(texts, str):
+        raise SpaceError(f"{argument} is a list of rules; write {argument}=[{texts!r}]")
+    return tuple(texts)  # pyright: ignore[reportArgumentType]
+
+
+def _check_names(space: Space) -> None:
+    if not space.factors:
+        raise SpaceError("a space needs one factor at least, such as Real('rpm', 200, 1000)")
+    for factor in space.factors:
+        if not isinstance(factor, Factor):
+            raise SpaceError(f"{factor!r} is no factor; use Real, Integer or Choice")
+    for group in (space.fixed, space.derived):
+        for name in group:
+            if name in space.names:
+                raise SpaceError(f"{name} is a factor and also given a value; keep one")
+    twice = [n for n in space.names if space.names.count(n) > 1]
+    if twice:
+        raise SpaceError(f"{twice[0]} is declared twice; keep one")
+
+
+def _kinds(space: Space) -> dict[str, str]:
+    """Kind of every name that a rule may use; registry columns may be given a value later."""
+    kinds = {f.name: f.kind for f in space.factors}
+    kinds |= {n: "text" if isinstance(v, str) else "number" for n, v in space.fixed.items()}
+    kinds |= dict.fromkeys(space.derived, "number")
+    texts = [*space.constraints, *space.forbidden, *space.derived.values()]
+    for text in texts:
+        for name in rules.names_in(text):
+            known = columns.COLUMNS.get(name)
+            if name not in kinds and known is not None:
+                kinds[name] = "text" if known.kind == "text" else "number"
+    return kinds
+
+
+def _extent(factor: Factor) -> str:
+    if isinstance(factor, fac.Choice):
+        values = [v if isinstance(v, str) else f"{v:g}" for v in factor.values]
+        return "{" + ", ".join(values) + "}"
+    unit = fac.unit(factor)
+    step = f" in steps of {factor.step:g}" if factor.step not in (None, 1) else ""
+    return f"[{factor.low:g}, {factor.high:g}]" + step + (f" {unit}" if unit else "")
+
+
