@@ -1,0 +1,318 @@
+"""The one registry of columns: unit, meaning, level and plausible bounds of every column.
+
+A table is checked against this registry when it enters (`data.read`, `data.validate`), so the
+bounds are wide enough for any honest laboratory and narrow enough to notice minutes written as
+hours, fractions written as per cent, or two columns that changed places.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+LEVELS = ("study", "lot", "mill", "run", "batch", "cell")
+"""Level columns from coarse to fine; a label is unique within its parent."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    name, unit, meaning : str
+        ``unit`` is "" for text and "1" for pure numbers.
+    level : str
+        The level that the value belongs to: "row", one of `LEVELS`, or "" for remarks.
+    kind : str
+        "number", "integer" or "text".
+    low, high : float, optional
+        Inclusive bounds in ``unit``.
+    choices : tuple of str
+        The legal entries of a text column; empty means any text.
+    reading : bool
+        True for what is measured, False for what is set, labelled or remarked.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    level: str = "row"
+    kind: str = "number"
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    reading: bool = False
+
+
+class ColumnError(KeyError):
+    """A column name that the registry does not know."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def _factor(name: str, unit: str, low: float, high: float, level: str, meaning: str) -> Column:
+    return Column(name, unit, meaning, level, "number", low, high)
+
+
+def _reading(name: str, unit: str, low: float, high: float, level: str, meaning: str) -> Column:
+    return Column(name, unit, meaning, level, "number", low, high, reading=True)
+
+
+def _text(name: str, meaning: str, level: str = "", choices: tuple[str, ...] = ()) -> Column:
+    return Column(name, "", meaning, level, "text", choices=choices)
+
+
+STATUS = ("done", "planned", "running", "failed", "abandoned", "unresolved")
+KINDS = ("measured", "statement", "digitised", "simulated")
+QUALIFIERS = ("=", "~", "<", ">", "<=", ">=", "range", "trend")
+
+_LABELS = [
+    _text("study", "publication or campaign that the row comes from", "study"),
+    _text("lot", "powder lot", "lot"),
+    _text("mill", "mill or mixer, one name a machine", "mill"),
+    _text("run", "one charge of the mill, sampled once or several times", "run"),
+    _text("batch", "one composite powder sample", "batch"),
+    _text("cell", "one cell or pellet", "cell"),
+    _text(
+        "status",
+        "how far the experiment is; unresolved: printed, but with settings missing or "
+        "contradictory, so listed and never fitted",
+        "row",
+        STATUS,
+    ),
+    _text("reason", "why it failed, was abandoned or is unresolved"),
+    _text("kind", "where the numbers come from; empty means measured", "row", KINDS),
+]
+
+_FACTORS = [
+    _text("method", "mixing method, e.g. hand or machine", "batch"),
+    _text("composition", "mass ratio of the composite, e.g. CAM:SE:CNF 70:30:1", "batch"),
+    _factor("rpm", "1/min", 30, 30_000, "run", "speed of sun wheel or rotor"),
+    _factor("frequency_Hz", "1/s", 1, 200, "run", "frequency of a vibrating mill"),
+    _factor("milling_min", "min", 0.2, 6_000, "batch", "milling or mixing time"),
+    _factor("bead_mm", "mm", 0.05, 40, "run", "milling bead diameter"),
+    _factor("filling", "1", 0.01, 0.9, "run", "bead filling ratio of the chamber"),
+    _factor("batch_mass_mg", "mg", 10, 1e8, "batch", "mass of composite mixed at once"),
+    _factor("sample_mass_g", "g", 0.01, 1e6, "run", "mass of powder stressed in the mill"),
+    _factor(
+        "c_rate",
+        "1/h",
+        0.001,
+        100,
+        "row",
+        "nominal rate on the capacity basis in c_rate_basis_mAh_g",
+    ),
+    _factor("c_rate_basis_mAh_g", "mAh/g", 50, 400, "row", "capacity that one C refers to"),
+    _factor("cycle", "1", 0, 1e5, "row", "cycle number"),
+    _factor("composite_mass_mg", "mg", 0.5, 5_000, "cell", "weighed composite in the cell"),
+    _factor("active_fraction", "1", 0.01, 1, "batch", "mass fraction of active material"),
+    _factor("areal_loading_mg_cm2", "mg/cm2", 0.1, 500, "cell", "composite mass on cell area"),
+    _factor(
+        "cb_parts",
+        "1",
+        0,
+        100,
+        "batch",
+        "carbon black, parts per 100 parts of active material + electrolyte",
+    ),
+    _factor("ptfe_wt_pct", "%", 0, 30, "batch", "PTFE binder content by mass"),
+    _factor("coating_wt_pct", "%", 0, 50, "lot", "coating content by mass"),
+    _factor("anneal_degC", "degC", 20, 1_500, "lot", "annealing temperature"),
+    _factor("anneal_h", "h", 0, 1_000, "lot", "annealing time at temperature"),
+    _factor("o2_fraction", "1", 0, 1, "lot", "oxygen fraction of the annealing gas"),
+    _factor("temperature_degC", "degC", -60, 200, "row", "temperature of the measurement"),
+    _factor("pelletizing_MPa", "MPa", 1, 5_000, "row", "highest pressing pressure so far"),
+    _factor("stack_MPa", "MPa", 0, 1_000, "row", "pressure during the measurement"),
+    _factor("solid_content_pct", "%", 1, 100, "row", "solid content of the slurry by mass"),
+    _factor("shear_rate_1_s", "1/s", 1e-4, 1e6, "row", "shear rate"),
+    _factor("gap_um", "um", 1, 10_000, "row", "coating or measuring gap"),
+    _text(
+        "capacity_basis",
+        "gram of what the capacity refers to",
+        "row",
+        ("gross", "active", "composite"),
+    ),
+    _text("capacity_cycles", "cycles that the capacity averages", "row"),
+    _text(
+        "charge_mode", "constant current, or with a constant-voltage step", "row", ("CC", "CCCV")
+    ),
+    _text("window", "voltage window and counter electrode", "row"),
+    _text("technique", "how the value was determined", "row"),
+    _text("anode_preparation", "how the anode was made", "cell"),
+    _text("time_point", "when in the protocol", "row"),
+]
+
+_READINGS = [
+    _reading("specific_energy_J_g", "J/g", 0.01, 2e5, "batch", "specific energy input E_m"),
+    _reading(
+        "stress_energy_rel", "1", 1e-6, 1e6, "run", "mean stress energy relative to a named recipe"
+    ),
+    _reading(
+        "stress_number_rel",
+        "1",
+        1e-6,
+        1e6,
+        "batch",
+        "number of stress events relative to a named recipe",
+    ),
+    _reading(
+        "capacity_mAh_g",
+        "mAh/g",
+        0,
+        400,
+        "row",
+        "discharge capacity per gram of active material weighed in (gross)",
+    ),
+    _reading(
+        "active_capacity_mAh_g",
+        "mAh/g",
+        0,
+        400,
+        "row",
+        "discharge capacity per gram of electronically connected active material",
+    ),
+    _reading(
+        "composite_capacity_mAh_g",
+        "mAh/g",
+        0,
+        400,
+        "row",
+        "discharge capacity per gram of composite",
+    ),
+    _reading("capacity_cv_pct", "%", 0, 100, "row", "coefficient of variation as printed"),
+    _reading("retention", "1", 0, 1.2, "row", "capacity kept after retention_cycles"),
+    _factor("retention_cycles", "1", 1, 1e5, "row", "cycles that the retention spans"),
+    _reading("utilization", "1", 0, 1.5, "cell", "static utilization as measured (may exceed 1)"),
+    _reading("porosity", "1", 0, 0.95, "batch", "pore volume over total volume"),
+    _reading(
+        "relative_density",
+        "1",
+        0.05,
+        1.3,
+        "row",
+        "density over pore-free density (in the die it may exceed 1)",
+    ),
+    _reading("crystallite_nm", "nm", 1, 5_000, "batch", "electrolyte crystallite size"),
+    _reading("strain_pct", "%", 0, 10, "batch", "lattice strain of the active material"),
+    _reading("ionic_mS_cm", "mS/cm", 1e-10, 1e3, "batch", "effective ionic conductivity"),
+    _reading("electronic_mS_cm", "mS/cm", 1e-12, 1e6, "batch", "effective electronic conductivity"),
+    _reading("d50_um", "um", 0.005, 5_000, "batch", "median particle size by volume"),
+    _reading("coverage", "1", 0, 1, "lot", "covered share of the surface by XPS"),
+    _reading("resistance_ohm_cm2", "ohm cm2", 0, 1e7, "row", "cathode resistance"),
+    _reading("anode_resistance_ohm_cm2", "ohm cm2", 0, 1e7, "row", "anode resistance"),
+    _reading(
+        "growth_ohm_cm2_sqrth",
+        "ohm cm2 h^-1/2",
+        -1e5,
+        1e5,
+        "row",
+        "growth of the resistance with the square root of time",
+    ),
+    _reading("viscosity_Pa_s", "Pa s", 1e-5, 1e6, "row", "viscosity"),
+    _reading("net_power_W", "W", 0, 1e6, "run", "mill power minus idle power"),
+    _reading("idle_power_W", "W", 0, 1e6, "run", "mill power without powder at the same speed"),
+    _factor("time_s", "s", 0, 1e8, "row", "time since the start of a record"),
+    _reading("power_W", "W", 0, 1e6, "row", "power drawn by the mill"),
+]
+
+_REMARKS = [
+    _text(
+        "statement",
+        "a published finding without the readings behind it",
+        "",
+        ("optimum", "declines_above"),
+    ),
+    _text("outcome", "what a statement, correlation or exponent is about"),
+    _text("over", "the quantity that the outcome is seen against"),
+    Column("value", "", "number of a statement, in the unit of `over`", "", "number"),
+    Column("exponent", "1", "exponent of a power law of `over`", "", "number", -20, 20),
+    Column("pearson_r", "1", "Pearson correlation coefficient", "", "number", -1, 1),
+    Column("r_squared", "1", "coefficient of determination", "", "number", 0, 1),
+    _text("source", "DOI or file that prints the number"),
+    _text("source_line", "line or lines of the source text, separated by ';'"),
+    _text("note", "remark"),
+    _text("row_id", "name of the row, for rows that are named by others"),
+    _text("contains", "row_id of the rows pooled in this one, separated by ';'"),
+    _text("same_cells", "rows with one label are the same cells under several conditions"),
+    _text("suggestion", "id of the suggestion that the row answers"),
+]
+
+COLUMNS: dict[str, Column] = {c.name: c for c in [*_LABELS, *_FACTORS, *_READINGS, *_REMARKS]}
+
+# What may stand beside a number column x, longest first so that `_sd_ddof` is not read as `_ddof`.
+SUFFIXES: dict[str, Column] = {
+    "_sd_ddof": Column(
+        "", "1", "0 or 1: divisor n - ddof of the SD (empty: unknown)", "row", "integer", 0, 1
+    ),
+    "_sd_low": Column("", "*", "lower end of a printed range of SDs", "row", "number", 0),
+    "_sd_high": Column("", "*", "upper end of a printed range of SDs", "row", "number", 0),
+    "_sd": Column("", "*", "standard deviation or reading error", "row", "number", 0),
+    "_n": Column("", "1", "number of cells averaged", "row", "integer", 1, 1e6),
+    "_batches": Column("", "1", "number of batches averaged", "row", "integer", 1, 1e6),
+    "_censored": Column(
+        "",
+        "",
+        "the value is a bound: the truth lies below (<) or above (>)",
+        "row",
+        "text",
+        choices=("<", ">"),
+    ),
+    "_q": Column("", "", "qualifier as printed", "row", "text", choices=QUALIFIERS),
+    "_shared": Column("", "", "rows with one label carry one printed number", "row", "text"),
+    "_low": Column("", "*", "lower end of a printed range", "row", "number"),
+    "_high": Column("", "*", "upper end of a printed range", "row", "number"),
+}
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the nearest of ``names``, or ""."""
+    lower = {n.lower(): n for n in names}
+    asked = str(name).strip().lower().replace(" ", "_")
+    near = difflib.get_close_matches(asked, lower, n=1, cutoff=0.6)
+    if not near:
+        near = sorted(n for n in lower if len(asked) >= 3 and n.startswith(asked + "_"))[:1]
+    return f"; did you mean {lower[near[0]]!r}?" if near else ""
+
+
+def split_suffix(name: str, known: Iterable[str] = ()) -> tuple[str, str] | None:
+    """Split "porosity_sd" into ("porosity", "_sd"); None when it is not a number's companion."""
+    extra = set(known)
+    for suffix in SUFFIXES:
+        base = name.removesuffix(suffix)
+        if base != name and (base in extra or (base in COLUMNS and COLUMNS[base].kind == "number")):
+            return base, suffix
+    return None
+
+
+def companion(name: str, suffix: str, base: Column) -> Column:
+    """Describe the companion column ``name`` of the number column ``base``."""
+    spec = SUFFIXES[suffix]
+    inherits = suffix in ("_low", "_high")
+    return replace(
+        spec,
+        name=name,
+        unit=base.unit if spec.unit == "*" else spec.unit,
+        meaning=f"{base.name}: {spec.meaning}",
+        level=base.level,
+        low=base.low if inherits else spec.low,
+        high=base.high if inherits else spec.high,
+    )
+
+
+def column(name: str) -> Column:
+    """Look a column up, companions such as ``porosity_sd`` included.
+
+    Raises
+    ------
+    ColumnError
+        If the registry does not know it; the message names the nearest one.
+    """
+    if name in COLUMNS:
+        return COLUMNS[name]
+    split = split_suffix(name)
+    if split:
+        return companion(name, split[1], COLUMNS[split[0]])
+    raise ColumnError(f"{name!r} is no column that is known{did_you_mean(name, COLUMNS)}")

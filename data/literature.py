@@ -1,0 +1,64 @@
+"""The literature tables: numbers as printed, each with its source and line.
+
+A number that exists only in a figure is absent. The digits are those of the papers; nothing that
+was computed from them is stored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from .columns import did_you_mean
+from .reading import read
+
+FOLDER = Path(__file__).parent / "literature"
+
+WHAT = {
+    "frankenberg2025_milling": "milling runs in a planetary mill: settings, E_m, capacity, "
+    "utilization and porosity where printed, and two published statements",
+    "frankenberg2025_dem_exponents": "exponents of stress energy and stress frequency in speed and "
+    "bead diameter at three fillings, from simulated bead motion",
+    "frankenberg2025_film": "dry films from two pre-milled composites: utilization, capacity, "
+    "retention",
+    "kissel2025_mixing": "hand and machine mixing: capacities at three rates as batch and pooled "
+    "summaries of nested cells",
+    "kissel2025_active_capacity": "capacity per gram of connected active material at three rates",
+    "kissel2025_utilization": "static utilization by three techniques, as printed",
+    "kissel2025_correlations": "correlation of capacity with utilization and with resistance",
+    "kissel2025_anode_resistance": "anode resistance by preparation, before and after cycling",
+}
+
+
+def load(name: str) -> pd.DataFrame:
+    """Return a literature table, checked like any other.
+
+    Raises
+    ------
+    KeyError
+        If there is no table of this name; the message names the nearest one.
+    """
+    if name not in WHAT:
+        raise UnknownTableError(
+            f"there is no literature table {name!r}{did_you_mean(str(name), WHAT)}; "
+            f"there are: {', '.join(WHAT)}"
+        )
+    return read(FOLDER / f"{name}.csv")
+
+
+def catalog() -> pd.DataFrame:
+    """List the literature tables: name, rows, source (DOI), what it is."""
+    entries = []
+    for name, what in WHAT.items():
+        table = load(name)
+        sources = "; ".join(dict.fromkeys(table["source"].dropna()))
+        entries.append({"name": name, "rows": len(table), "source": sources, "what": what})
+    return pd.DataFrame(entries)
+
+
+class UnknownTableError(KeyError):
+    """A literature table that does not exist."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,93 @@
+"""The power log of a mill: reading and checks, no physics."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .problems import Problem, TableError
+from .reading import read
+
+FEWEST = 3
+
+
+def read_power_log(
+    path: str | os.PathLike[str], sample_mass_g: float | None = None, *, steps_within: float = 0.2
+) -> pd.DataFrame:
+    """Read the power that a mill drew, logged over time.
+
+    Parameters
+    ----------
+    path : path
+        A file with the columns ``time_s`` [s] and ``power_W`` [W].
+    sample_mass_g : float, optional
+        Mass of powder in the mill [g]; None for an idle log.
+    steps_within : float
+        How far a time step may be from the median step, as a share of it: smoothing and summing
+        take the steps as equal.
+
+    Returns
+    -------
+    DataFrame
+        ``time_s`` increasing, ``power_W``, and ``sample_mass_g`` where given.
+
+    Raises
+    ------
+    TableError
+        On a missing column, a bad or empty cell, time running back, a gap, or fewer than 3 rows.
+    """
+    if sample_mass_g is not None and not (np.isfinite(sample_mass_g) and sample_mass_g > 0):
+        raise ValueError(f"sample_mass_g is {sample_mass_g!r}; it must be a mass in grams above 0")
+    wanted = pd.DataFrame(
+        {
+            "name": ["time_s", "power_W"],
+            "role": "context",
+            "level": "row",
+            "unit": ["s", "W"],
+            "needed": True,
+        }
+    )
+    log = read(path, wanted)
+    where = Path(path).name
+    problems = [
+        Problem(row + 2, name, None, "an empty cell; every row of a power log needs both columns")
+        for name in ("time_s", "power_W")
+        for row in log.index[log[name].isna()]
+    ]
+    if len(log) < FEWEST:
+        problems.append(
+            Problem(
+                None, None, None, f"it has {len(log)} rows; a power log needs at least {FEWEST}"
+            )
+        )
+    if problems:
+        raise TableError(where, problems)
+    steps = np.diff(log["time_s"])
+    usual = float(np.median(steps))
+    for i in np.flatnonzero(steps <= 0):
+        problems.append(
+            Problem(
+                int(i) + 3,
+                "time_s",
+                log["time_s"].iloc[i + 1],
+                f"later than the row before, {log['time_s'].iloc[i]:g} s",
+            )
+        )
+    if not problems:
+        for i in np.flatnonzero(np.abs(steps - usual) > steps_within * usual):
+            problems.append(
+                Problem(
+                    int(i) + 3,
+                    "time_s",
+                    log["time_s"].iloc[i + 1],
+                    f"about {usual:g} s after the row before, but the step is {steps[i]:g} s; "
+                    "cut the log there, or export it at equal steps",
+                )
+            )
+    if problems:
+        raise TableError(where, problems)
+    log = log[["time_s", "power_W"]]
+    return log if sample_mass_g is None else log.assign(sample_mass_g=float(sample_mass_g))

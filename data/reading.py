@@ -1,0 +1,97 @@
+"""Tables from and to files: CSV, Excel, Parquet."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from .files import csv_rows, ending, excel_rows, file_error, frame, parquet_table
+from .validation import validate
+
+
+def read(
+    path: str | os.PathLike[str],
+    columns: pd.DataFrame | None = None,
+    *,
+    open: bool = False,
+    sheet: str | int = 0,
+    encoding: str | None = None,
+) -> pd.DataFrame:
+    """Read a table from a file and check every cell of it.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv`` (also ``.tsv``, ``.txt``, ``.csv.gz``), ``.xlsx`` or ``.parquet``. The separator
+        of a text file (comma, semicolon, tab) is found from its header; with a semicolon or a tab
+        decimal commas are understood.
+    columns : DataFrame, optional
+        What a model wants, ``model.columns``; see `validate`.
+    open : bool
+        Let columns pass that nobody knows.
+    sheet : str or int
+        Sheet of an Excel file.
+    encoding : str, optional
+        Of a text file; UTF-8, or UTF-16 where the file says so, when not given.
+
+    Returns
+    -------
+    DataFrame
+        The clean table, rows numbered from 0.
+
+    Raises
+    ------
+    TableError
+        With everything that is wrong; rows are counted as in the file, its header being row 1.
+    """
+    file = Path(path)
+    suffix = ending(file)
+    known = () if columns is None else set(columns["name"])
+    if suffix == ".parquet":
+        raw = parquet_table(file)
+    elif suffix in (".xlsx", ".xlsm"):
+        raw = frame(file, excel_rows(file, sheet), known)
+    else:
+        raw = frame(file, csv_rows(file, encoding), known)
+    return validate(raw, columns, where=file.name, open=open).reset_index(drop=True)
+
+
+def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write a table so that `read` gives it back; an existing file is replaced as a whole.
+
+    Raises
+    ------
+    TableError
+        If the table is not valid, or the ending of the file is not known.
+    """
+    file = Path(path)
+    suffix = "".join(file.suffixes[-2:]) if file.name.endswith(".csv.gz") else file.suffix.lower()
+    if suffix not in (".csv", ".csv.gz", ".xlsx", ".parquet"):
+        raise file_error(file, f"its ending is {suffix or 'missing'}: use .csv, .xlsx or .parquet")
+    if not file.parent.is_dir():
+        raise file_error(file, f"there is no folder {str(file.parent)!r}; make it first")
+    clean = validate(table, where="the table to write", open=True)
+    handle, name = tempfile.mkstemp(suffix=suffix, dir=file.parent)
+    os.close(handle)
+    try:
+        if suffix == ".parquet":
+            clean.to_parquet(name, index=False)
+        elif suffix == ".xlsx":
+            clean.to_excel(name, index=False)
+        else:
+            compression = "gzip" if suffix == ".csv.gz" else None
+            clean.to_csv(
+                name,
+                index=False,
+                encoding="utf-8",
+                compression=compression,
+                lineterminator="\n",
+            )
+        os.chmod(name, 0o644)
+        os.replace(name, file)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return file
