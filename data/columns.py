@@ -65,7 +65,7 @@ def _text(name: str, meaning: str, level: str = "", choices: tuple[str, ...] = (
     return Column(name, "", meaning, level, "text", choices=choices)
 
 
-STATUS = ("done", "planned", "running", "failed", "abandoned", "unresolved")
+STATUS = ("done", "planned", "running", "failed", "abandoned", "conflict")
 KINDS = ("measured", "statement", "digitised", "simulated")
 QUALIFIERS = ("=", "~", "<", ">", "<=", ">=", "range", "trend")
 
@@ -78,12 +78,12 @@ _LABELS = [
     _text("cell", "one cell or pellet", "cell"),
     _text(
         "status",
-        "how far the experiment is; unresolved: printed, but with settings missing or "
-        "contradictory, so listed and never fitted",
+        "how far the experiment is; conflict: printed, but its settings are missing or "
+        "contradict the source, so listed and never fitted",
         "row",
         STATUS,
     ),
-    _text("reason", "why it failed, was abandoned or is unresolved"),
+    _text("reason", "why it failed, was abandoned or is in conflict"),
     _text("kind", "where the numbers come from; empty means measured", "row", KINDS),
 ]
 

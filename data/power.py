@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .problems import Problem, TableError
-from .reading import read
+from .reading import read_rows
 
 FEWEST = 3
 
@@ -50,44 +50,46 @@ def read_power_log(
             "needed": True,
         }
     )
-    log = read(path, wanted)
+    log = read_rows(path, wanted)
     where = Path(path).name
+    rows = [int(r) for r in log.index]
+    time, power = (log[name].to_numpy("float64") for name in ("time_s", "power_W"))
+    told = "an empty cell; every row of a power log needs both columns"
     problems = [
-        Problem(row + 2, name, None, "an empty cell; every row of a power log needs both columns")
-        for name in ("time_s", "power_W")
-        for row in log.index[log[name].isna()]
+        Problem(rows[i], name, None, told)
+        for name, values in (("time_s", time), ("power_W", power))
+        for i in np.flatnonzero(np.isnan(values))
     ]
     if len(log) < FEWEST:
-        problems.append(
-            Problem(
-                None, None, None, f"it has {len(log)} rows; a power log needs at least {FEWEST}"
-            )
-        )
+        told = f"it has {len(log)} rows; a power log needs at least {FEWEST}"
+        problems.append(Problem(None, None, None, told))
+    problems = problems or _steps(rows, time, steps_within)
     if problems:
         raise TableError(where, problems)
-    steps = np.diff(log["time_s"])
+    out = pd.DataFrame({"time_s": time, "power_W": power})
+    return out if sample_mass_g is None else out.assign(sample_mass_g=float(sample_mass_g))
+
+
+def _steps(rows: list[int], time: np.ndarray, within: float) -> list[Problem]:
+    """Find where time runs back, or else where a step is unlike the others."""
+    steps = np.diff(time)
+    back = [
+        Problem(
+            rows[i + 1],
+            "time_s",
+            time[i + 1],
+            f"a time after that of the row before, {time[i]:g} s",
+        )
+        for i in np.flatnonzero(steps <= 0)
+    ]
     usual = float(np.median(steps))
-    for i in np.flatnonzero(steps <= 0):
-        problems.append(
-            Problem(
-                int(i) + 3,
-                "time_s",
-                log["time_s"].iloc[i + 1],
-                f"later than the row before, {log['time_s'].iloc[i]:g} s",
-            )
+    return back or [
+        Problem(
+            rows[i + 1],
+            "time_s",
+            time[i + 1],
+            f"about {usual:g} s after the row before, but the step is {steps[i]:g} s; "
+            "cut the log there, or export it at equal steps",
         )
-    if not problems:
-        for i in np.flatnonzero(np.abs(steps - usual) > steps_within * usual):
-            problems.append(
-                Problem(
-                    int(i) + 3,
-                    "time_s",
-                    log["time_s"].iloc[i + 1],
-                    f"about {usual:g} s after the row before, but the step is {steps[i]:g} s; "
-                    "cut the log there, or export it at equal steps",
-                )
-            )
-    if problems:
-        raise TableError(where, problems)
-    log = log[["time_s", "power_W"]]
-    return log if sample_mass_g is None else log.assign(sample_mass_g=float(sample_mass_g))
+        for i in np.flatnonzero(np.abs(steps - usual) > within * usual)
+    ]

@@ -47,6 +47,20 @@ def read(
     TableError
         With everything that is wrong; rows are counted as in the file, its header being row 1.
     """
+    return read_rows(path, columns, open=open, sheet=sheet, encoding=encoding).reset_index(
+        drop=True
+    )
+
+
+def read_rows(
+    path: str | os.PathLike[str],
+    columns: pd.DataFrame | None = None,
+    *,
+    open: bool = False,
+    sheet: str | int = 0,
+    encoding: str | None = None,
+) -> pd.DataFrame:
+    """Read as `read` does, but keep the row numbers of the file as the index."""
     file = Path(path)
     suffix = ending(file)
     known = () if columns is None else set(columns["name"])
@@ -56,7 +70,7 @@ def read(
         raw = frame(file, excel_rows(file, sheet), known)
     else:
         raw = frame(file, csv_rows(file, encoding), known)
-    return validate(raw, columns, where=file.name, open=open).reset_index(drop=True)
+    return validate(raw, columns, where=file.name, open=open)
 
 
 def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:

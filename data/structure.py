@@ -74,7 +74,8 @@ def _one_value_per_level(table: pd.DataFrame, specs: Mapping[str, Column]) -> It
             if specs[name].kind == "text":
                 differs = values.ne(first)
             else:
-                differs = (values - first).abs() > 1e-9 * first.abs()
+                gap = np.abs(values.to_numpy() - first.to_numpy())
+                differs = pd.Series(gap > 1e-9 * np.abs(first.to_numpy()), index=values.index)
             for row in _rows(cast(pd.Series, differs)):
                 unit = path[row]
                 yield Problem(
@@ -158,7 +159,7 @@ def _kinds(table: pd.DataFrame, specs: Mapping[str, Column]) -> Iterator[Problem
 def _status(table: pd.DataFrame, specs: Mapping[str, Column]) -> Iterator[Problem]:
     if "status" not in table:
         return
-    for row in _rows(_series(table, "status").isin(["failed", "unresolved"])):
+    for row in _rows(_series(table, "status").isin(["failed", "conflict"])):
         if "reason" not in table or pd.isna(table.at[row, "reason"]):
             yield Problem(
                 row, "reason", "nothing", f"why the experiment is {table.at[row, 'status']}"
