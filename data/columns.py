@@ -65,7 +65,8 @@ def _text(name: str, meaning: str, level: str = "", choices: tuple[str, ...] = (
     return Column(name, "", meaning, level, "text", choices=choices)
 
 
-STATUS = ("done", "planned", "running", "failed", "abandoned", "conflict")
+NOT_DONE = ("planned", "running", "failed", "abandoned", "conflict")
+STATUS = ("done", *NOT_DONE)
 KINDS = ("measured", "statement", "digitised", "simulated")
 QUALIFIERS = ("=", "~", "<", ">", "<=", ">=", "range", "trend")
 
