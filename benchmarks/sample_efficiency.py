@@ -289,7 +289,7 @@ def main(arguments: list[str] | None = None) -> None:
     if done.empty:
         print("nothing measured yet")
         return
-    print(report(done[done["seed"].isin(seeds)], at))
+    print(report(done.iloc[np.flatnonzero(done["seed"].isin(seeds))], at))
 
 
 if __name__ == "__main__":

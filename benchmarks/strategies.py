@@ -74,7 +74,7 @@ class Skopt:
         self.told = 0
 
     def tell(self, rows: pd.DataFrame) -> None:
-        self.tried.append([float(rows[name].iloc[0]) for name in FACTORS])
+        self.tried.append(rows[FACTORS].to_numpy(dtype=float)[0].tolist())
         self.losses.append(-float(rows["capacity_mAh_g"].mean()))
 
     def _learn(self) -> None:
