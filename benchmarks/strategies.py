@@ -58,7 +58,7 @@ class Skopt:
         from skopt import Optimizer
         from skopt.space import Categorical, Real
 
-        self.optimizer = Optimizer(
+        self.optimizer: Any = Optimizer(
             [
                 Real(*virtual.RPM),
                 Real(*virtual.MINUTES, prior="log-uniform"),
@@ -75,7 +75,7 @@ class Skopt:
 
     def tell(self, rows: pd.DataFrame) -> None:
         self.tried.append(rows[FACTORS].to_numpy(dtype=float)[0].tolist())
-        self.losses.append(-float(rows["capacity_mAh_g"].mean()))
+        self.losses.append(-float(np.mean(rows["capacity_mAh_g"].to_numpy(dtype=float))))
 
     def _learn(self) -> None:
         """All new readings at once: one fit of the surrogate, as by one call of `tell`."""
