@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version as installed
@@ -97,28 +96,28 @@ class Skopt:
 class Ssbayes:
     """A campaign of this project, through its public calls; recommends `Campaign.best`."""
 
-    model: Any = None
-
     def __init__(self, mill: virtual.VirtualMill, seed: int) -> None:
         from ssbayes import doe
 
-        self.folder = tempfile.TemporaryDirectory(prefix="virtual-")
+        model = self.physics()
+        fixed: dict[str, Any] = {"c_rate": virtual.C_RATE, "filling": virtual.FILLING}
+        if model is not None:
+            fixed["mill"] = mill.name
         self.campaign = doe.Campaign(
             virtual.space(),
             maximize="capacity_mAh_g",
-            fixed={"c_rate": virtual.C_RATE, "filling": virtual.FILLING},
-            model=self._model(),
-            store=str(Path(self.folder.name) / "mill.db"),
+            fixed=fixed,
+            model=model,
             seed=seed,
+            initial=0,
         )
-        self.suggestion: Any = None
+        self.suggestion: str | None = None
 
-    def _model(self) -> Any:
-        return self.model
+    def physics(self) -> Any:
+        return None
 
     def tell(self, rows: pd.DataFrame) -> None:
-        labels = [*FACTORS, "capacity_mAh_g", "mill", "run", "batch", "cell"]
-        rows = rows.filter(labels)
+        rows = rows.filter([*FACTORS, "capacity_mAh_g", "mill", "run", "batch", "cell"])
         if self.suggestion is not None:
             rows.insert(0, "suggestion", self.suggestion)
             self.suggestion = None
@@ -126,19 +125,19 @@ class Ssbayes:
 
     def ask(self) -> pd.DataFrame:
         table = self.campaign.suggest(1)
-        self.suggestion = table["suggestion"].iloc[0]
-        return table[FACTORS].astype(float).reset_index(drop=True)
+        self.suggestion = str(table["suggestion"].iloc[0])
+        return table.filter(FACTORS).astype(float).reset_index(drop=True)
 
     def recommend(self) -> pd.DataFrame:
         best = self.campaign.best()
-        row = best.to_frame().T if isinstance(best, pd.Series) else best
-        return row[FACTORS].head(1).astype(float).reset_index(drop=True)
+        return pd.DataFrame([[float(best[name]) for name in FACTORS]], columns=FACTORS)
 
 
 class Physics(Ssbayes):
     """With the milling and capacity model under its own priors."""
 
-    model = "capacity"
+    def physics(self) -> Any:
+        return "capacity"
 
 
 STRATEGIES: dict[str, Callable[[virtual.VirtualMill, int], Strategy]] = {

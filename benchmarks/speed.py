@@ -1,0 +1,361 @@
+"""Seconds for a fit, a re-fit and four suggestions, side by side with peers, in one table.
+
+    python benchmarks/speed.py                 # everything, about a quarter of an hour
+    python benchmarks/speed.py --parts refit suggest --rows 30 100
+
+Every part runs in a fresh process of its own, one after the other. The data are simulated
+(virtual mills of the breakage law at random settings, one cell a batch). "Warm" means that the
+process has done the same with another data set before; "cold" counts everything from the start
+of the process, imports and compilation included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ssbayes.doe import virtual
+
+FIRST_SEED = 5_000
+SETTINGS_SEED = 90_000
+FACTORS = ["rpm", "milling_min", "bead_mm"]
+LABELS = ["mill", "run", "batch", "cell", "filling", "c_rate", "capacity_mAh_g"]
+SAMPLER = {"draws": 1000, "tune": 500, "chains": 4}
+RHAT = 1.02
+
+
+def measurements(seed: int, rows: int) -> pd.DataFrame:
+    """Readings of one virtual mill at random settings, one row a cell (simulated)."""
+    settings = virtual.random_settings(rows, SETTINGS_SEED + seed)
+    return virtual.mill(FIRST_SEED + seed).run(settings).filter(FACTORS + LABELS)
+
+
+def clocked(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of a call, and what it gave."""
+    began = time.perf_counter()
+    given = call()
+    return time.perf_counter() - began, given
+
+
+def part_fresh(args: argparse.Namespace) -> dict[str, Any]:
+    """One fit of 40 rows in a process that has done nothing yet."""
+    table = measurements(0, 40)
+    importing, models = clocked(_models)
+    fitting, fit = clocked(lambda: models.get("capacity").fit(table, seed=1, **SAMPLER))
+    return {"import_s": importing, "fit_s": fitting, "rhat": fit.convergence.worst_rhat}
+
+
+def part_refit(args: argparse.Namespace) -> dict[str, Any]:
+    """One row more, 25 data sets of 40 rows."""
+    model = _models().get("capacity")
+    model.fit(measurements(99, 40), seed=1, **SAMPLER)
+    seconds, rhats = [], []
+    for seed in range(args.sets):
+        table = measurements(seed, 41)
+        model.fit(table.head(40), seed=1, **SAMPLER)
+        took, fit = clocked(lambda table=table: model.fit(table, seed=1, **SAMPLER))
+        seconds.append(took)
+        rhats.append(fit.convergence.worst_rhat)
+    return {"seconds": seconds, "rhat": rhats}
+
+
+def part_effective(args: argparse.Namespace) -> dict[str, Any]:
+    """Effective samples a second: the compiled fit against `pm.sample` on the same graph."""
+    import pymc as pm
+
+    table = measurements(0, 40)
+    model = _models().get("capacity")
+    model.fit(table, seed=1, **SAMPLER)
+    ours_s, fit = clocked(lambda: model.fit(table, seed=2, **SAMPLER))
+    names = [str(name) for name in fit.posterior]
+    found = {
+        "ours_s": ours_s,
+        "ours_ess": _effective(fit.posterior, names),
+        "ours_rhat": fit.convergence.worst_rhat,
+    }
+    columns = {**fit.encoded.columns, **fit.prior_values}
+
+    def sample(draws: int, tune: int) -> Any:
+        # Its defaults, but for the acceptance rate, which is that of our fit.
+        return pm.sample(
+            draws=draws,
+            tune=tune,
+            chains=SAMPLER["chains"],
+            cores=min(SAMPLER["chains"], os.cpu_count() or 1),
+            nuts_sampler="pymc",
+            target_accept=0.9,
+            random_seed=2,
+            progressbar=False,
+            compute_convergence_checks=False,
+        )
+
+    with fit.graph.model:
+        pm.set_data(columns)
+        start_s, _ = clocked(lambda: sample(2, 2))
+        theirs_s, trace = clocked(lambda: sample(SAMPLER["draws"], SAMPLER["tune"]))
+    posterior = trace["posterior"].to_dataset()
+    shared = [name for name in names if name in posterior]
+    return found | {
+        "theirs_s": theirs_s,
+        "theirs_start_s": start_s,
+        "theirs_ess": _effective(posterior, shared),
+    }
+
+
+def part_suggest(args: argparse.Namespace) -> dict[str, Any]:
+    """`suggest(4)` after new rows, warm; and the re-fit that it contains, apart."""
+    model = _models().get("capacity")
+    found: dict[str, Any] = {}
+    for name in ("physics", "none"):
+        for rows in args.rows:
+            totals, fits = [], []
+            for repeat in range(args.repeats + 1):
+                table = measurements(200 + repeat, rows)
+                campaign = _campaign(table, "capacity" if name == "physics" else None, None)
+                took, _ = clocked(lambda campaign=campaign: campaign.suggest(4))
+                if name == "physics":
+                    fits.append(clocked(lambda t=table: model.fit(t, seed=1, **SAMPLER))[0])
+                totals.append(took)
+            # The first one compiles for this size of table.
+            found[f"{name}_{rows}"] = {"first": totals[0], "total": totals[1:], "fit": fits[1:]}
+    return found
+
+
+def part_cold(args: argparse.Namespace) -> dict[str, Any]:
+    """`suggest(4)` of a campaign file with rows in it, in a process that has done nothing."""
+    from ssbayes import doe
+
+    took, _ = clocked(lambda: doe.Campaign.open(args.store).suggest(4))
+    return {"suggest_s": took}
+
+
+def part_store(args: argparse.Namespace) -> dict[str, Any]:
+    """Writes the campaign file that the cold suggestion opens."""
+    _campaign(measurements(200, args.rows[0]), "capacity", args.store)
+    return {}
+
+
+def part_skopt(args: argparse.Namespace) -> dict[str, Any]:
+    """scikit-optimize: telling one more row to n rows, and `ask(4)` (its default: cl_min)."""
+    found = {}
+    for rows in args.rows:
+        tells, asks = [], []
+        for repeat in range(1 if rows > 100 else min(3, args.repeats)):
+            table = measurements(200 + repeat, rows)
+            optimizer = _optimizer(repeat)
+            x = table[FACTORS].to_numpy(dtype=float).tolist()
+            y = (-table["capacity_mAh_g"].to_numpy(dtype=float)).tolist()
+            optimizer.tell(x[:-1], y[:-1])
+            tells.append(clocked(lambda o=optimizer, x=x, y=y: o.tell(x[-1], y[-1]))[0])
+            asks.append(clocked(lambda o=optimizer: o.ask(n_points=4))[0])
+        found[str(rows)] = {"tell": tells, "ask": asks}
+    return found
+
+
+def _models() -> Any:
+    from ssbayes import models
+
+    return models
+
+
+def _campaign(table: pd.DataFrame, model: str | None, store: str | None) -> Any:
+    from ssbayes import doe
+
+    fixed: dict[str, Any] = {"c_rate": virtual.C_RATE, "filling": virtual.FILLING}
+    if model is not None:
+        fixed["mill"] = str(table["mill"].iloc[0])
+    campaign = doe.Campaign(
+        virtual.space(),
+        maximize="capacity_mAh_g",
+        fixed=fixed,
+        model=model,
+        store=store,
+        seed=1,
+        initial=0,
+    )
+    campaign.record(table)
+    return campaign
+
+
+def _optimizer(seed: int) -> Any:
+    from skopt import Optimizer
+    from skopt.space import Categorical, Real
+
+    return Optimizer(
+        [
+            Real(*virtual.RPM),
+            Real(*virtual.MINUTES, prior="log-uniform"),
+            Categorical(list(virtual.BEADS_MM)),
+        ],
+        base_estimator="GP",
+        n_initial_points=1,
+        random_state=seed,
+        space_constraint=lambda x: not (x[0] >= 800.0 and x[1] > 20.0),
+    )
+
+
+def _effective(posterior: Any, names: list[str]) -> float:
+    """Smallest bulk effective sample size over all free variables."""
+    import arviz as az
+
+    sizes: Any = az.ess(posterior[names])
+    sizes = getattr(sizes, "dataset", sizes)
+    least = [np.nanmin(sizes[name].to_numpy()) for name in names]
+    return float(np.min(least))
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "fresh": part_fresh,
+    "refit": part_refit,
+    "effective": part_effective,
+    "suggest": part_suggest,
+    "cold": part_cold,
+    "store": part_store,
+    "skopt": part_skopt,
+}
+
+
+def child(
+    part: str, args: argparse.Namespace, rows: list[int], store: str = "", repeats: int = 0
+) -> dict[str, Any]:
+    """One part in a process of its own; ``wall_s`` counts from its start."""
+    print(f"measuring: {part} {rows if part != 'refit' else ''}", file=sys.stderr, flush=True)
+    command = [sys.executable, __file__, "--child", part, "--store", store, "--rows"]
+    command += [*map(str, rows), "--sets", str(args.sets)]
+    command += ["--repeats", str(repeats or args.repeats)]
+    wall, done = clocked(lambda: subprocess.run(command, capture_output=True, text=True))
+    if done.returncode:
+        raise SystemExit(f"part {part} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1]) | {"wall_s": wall}
+
+
+def line(what: str, ours: str, peer: str = "", ratio: str = "", note: str = "") -> str:
+    return f"| {what} | {ours} | {peer} | {ratio} | {note} |"
+
+
+def measure(args: argparse.Namespace) -> list[str]:
+    """All lines of the table, part by part."""
+    lines = []
+    if "fresh" in args.parts:
+        got = child("fresh", args, args.rows)
+        note = f"imports {got['import_s']:.1f}, fit {got['fit_s']:.1f}, 40 rows"
+        lines.append(line("fit in a fresh process", f"{got['wall_s']:.1f} s", note=note))
+    if "refit" in args.parts:
+        got = child("refit", args, args.rows)
+        good, worst = np.mean(np.array(got["rhat"]) < RHAT), max(got["rhat"])
+        seconds = np.array(got["seconds"])
+        note = (
+            f"{len(seconds)} data sets, slowest {seconds.max():.2f} s; R-hat < {RHAT} in "
+            f"{good:.0%}, largest {worst:.3f}; target 0.5 s"
+        )
+        lines.append(
+            line("re-fit, 40 rows and one more", f"{np.median(seconds):.2f} s (median)", note=note)
+        )
+    if "effective" in args.parts:
+        got = child("effective", args, args.rows)
+        ours, whole = got["ours_ess"] / got["ours_s"], got["theirs_ess"] / got["theirs_s"]
+        bare = got["theirs_ess"] / max(got["theirs_s"] - got["theirs_start_s"], 1e-9)
+        lines.append(
+            line(
+                "effective samples a second (worst parameter)",
+                f"{ours:.0f}",
+                f"pm.sample: {whole:.0f}, without its start {bare:.0f}",
+                f"{ours / whole:.0f}x, {ours / bare:.1f}x",
+                f"bulk ESS {got['ours_ess']:.0f} in {got['ours_s']:.2f} s against "
+                f"{got['theirs_ess']:.0f} in {got['theirs_s']:.1f} s "
+                f"(of it start {got['theirs_start_s']:.1f} s)",
+            )
+        )
+    peer = child("skopt", args, args.rows) if "skopt" in args.parts else {}
+    warm = child("suggest", args, args.rows) if "suggest" in args.parts else {}
+    for rows in args.rows:
+        ask = float(np.median(peer[str(rows)]["ask"])) if peer else float("nan")
+        theirs = f"ask(4): {ask:.1f} s" if peer else ""
+        for name, title in (("physics", "physics"), ("none", "no physics")):
+            if not warm:
+                continue
+            got = warm[f"{name}_{rows}"]
+            total = float(np.median(got["total"]))
+            note = f"largest {max(got['total']):.2f} s, first of this size {got['first']:.1f} s"
+            if got["fit"]:
+                note = f"re-fit apart {np.median(got['fit']):.2f} s; {note}"
+            ratio = f"{ask / total:.0f}x" if peer else ""
+            what = f"suggest(4) at {rows} rows, {title}, warm"
+            lines.append(line(what, f"{total:.2f} s (median)", theirs, ratio, note))
+        if peer and not warm:
+            lines.append(line(f"scikit-optimize at {rows} rows", "", theirs))
+    if "cold" in args.parts:
+        rows = [100] if 100 in args.rows else args.rows[:1]
+        with tempfile.TemporaryDirectory() as folder:
+            store = str(Path(folder) / "mill.db")
+            child("store", args, rows, store)
+            got = child("cold", args, rows, store)
+        theirs, ratio = "", ""
+        if "skopt" in args.parts:
+            seconds = child("skopt", args, rows, repeats=1)["wall_s"]
+            theirs = f"import, tell and ask(4): {seconds:.1f} s"
+            ratio = f"{seconds / got['wall_s']:.1f}x"
+        lines.append(
+            line(
+                f"suggest(4) at {rows[0]} rows, physics, cold",
+                f"{got['wall_s']:.1f} s",
+                theirs,
+                ratio,
+                f"without the imports of the first lines {got['suggest_s']:.1f} s",
+            )
+        )
+    return lines
+
+
+def machine() -> str:
+    from importlib.metadata import version
+
+    names = ("pymc", "nutpie", "jax", "scikit-optimize", "numpy")
+    return (
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}; "
+        + ", ".join(f"{name} {version(name)}" for name in names)
+        + f"; load when started {os.getloadavg()[0]:.1f}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    what, _, rest = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=what, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = [name for name in PARTS if name != "store"]
+    parser.add_argument("--parts", nargs="+", default=parts, choices=parts)
+    parser.add_argument("--rows", nargs="+", type=int, default=[30, 100, 400])
+    parser.add_argument("--sets", type=int, default=25, help="data sets of the re-fit")
+    parser.add_argument("--repeats", type=int, default=5, help="timed suggestions of each size")
+    parser.add_argument("--child", choices=[*PARTS], help=argparse.SUPPRESS)
+    parser.add_argument("--store", default="", help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    if args.child:
+        warnings.filterwarnings("ignore")
+        logging.disable(logging.WARNING)
+        print(json.dumps(PARTS[args.child](args)))
+        return
+    stamp = machine()
+    lines = measure(args)
+    print("| measured | ssbayes | peer | ratio | remarks |\n| --- | --- | --- | --- | --- |")
+    print("\n".join(lines))
+    print(f"\n{stamp}. Data simulated ({virtual.LAW_VERSIONS['breakage']}).")
+
+
+if __name__ == "__main__":
+    main()
