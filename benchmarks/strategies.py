@@ -129,7 +129,7 @@ class Ssbayes:
         return table.filter(FACTORS).astype(float).reset_index(drop=True)
 
     def recommend(self) -> pd.DataFrame:
-        best = self.campaign.best()
+        best: Any = self.campaign.best()
         return pd.DataFrame([[float(best[name]) for name in FACTORS]], columns=FACTORS)
 
 
