@@ -193,7 +193,7 @@ def draw(factor: Factor, u: np.ndarray) -> np.ndarray:
     return levels[np.clip(chosen, 0, len(levels) - 1)]
 
 
-def encode(factor: Factor, values: pd.Series) -> np.ndarray:
+def encode(factor: Factor, values: Any) -> np.ndarray:
     """Place values on [0, 1], shape (n, width); text as one column a value."""
     if factor.kind == "text":
         assert factor.levels is not None
@@ -204,7 +204,7 @@ def encode(factor: Factor, values: pd.Series) -> np.ndarray:
     return _scale(factor, numbers)[:, None]
 
 
-def snap(factor: Factor, values: pd.Series) -> np.ndarray:
+def snap(factor: Factor, values: Any) -> np.ndarray:
     """Nearest legal value; a text that is no choice is an error."""
     if factor.kind == "text":
         assert factor.levels is not None
@@ -224,23 +224,30 @@ def snap(factor: Factor, values: pd.Series) -> np.ndarray:
     return levels[nearest]
 
 
-def contains(factor: Factor, values: pd.Series) -> np.ndarray:
+def contains(factor: Factor, values: Any) -> np.ndarray:
     """Where a value is legal (within one part in 1e9, for numbers that went through text)."""
     if factor.kind == "text":
         assert factor.levels is not None
         return np.array([v in factor.levels for v in values], dtype=bool)
     numbers = numeric(factor, values)
     slack = 1e-9 * max(abs(factor.low), abs(factor.high))
-    inside = (numbers >= factor.low - slack) & (numbers <= factor.high + slack)
+    inside = within(factor, values)
     if factor.levels is not None:
         nearest = snap(factor, pd.Series(np.where(inside, numbers, factor.low)))
         inside &= np.abs(nearest.astype(float) - numbers) <= slack
     return inside
 
 
-def move(
-    factor: Factor, values: np.ndarray, rng: np.random.Generator, scale: float
-) -> np.ndarray:
+def within(factor: Factor, values: Any) -> np.ndarray:
+    """Where a value lies between the bounds, legal step or not; for text, where it is a choice."""
+    if factor.kind == "text":
+        return contains(factor, values)
+    numbers = numeric(factor, values)
+    slack = 1e-9 * max(abs(factor.low), abs(factor.high))
+    return (numbers >= factor.low - slack) & (numbers <= factor.high + slack)
+
+
+def move(factor: Factor, values: np.ndarray, rng: np.random.Generator, scale: Any) -> np.ndarray:
     """A value near each given one; a stepped factor moves by one level at least."""
     n, levels = len(values), factor.levels
     if factor.kind == "text":
@@ -260,9 +267,32 @@ def move(
     return levels[place]
 
 
-def numeric(factor: Factor, values: pd.Series) -> np.ndarray:
+def tidy(factor: Factor, values: np.ndarray) -> np.ndarray:
+    """Values rounded as a person would set them: 302.7184 rpm becomes 303.
+
+    A linear scale keeps a resolution of 1/200 of its range or finer, a logarithmic one three
+    significant digits; stepped values and choices stay as they are.
+    """
+    if factor.levels is not None:
+        return values
+    numbers = np.asarray(values, dtype=float)
+    if factor.log and factor.high >= 2 * factor.low:
+        unit = 10.0 ** (np.floor(np.log10(numbers)) - 2)
+    else:
+        unit = np.full(
+            len(numbers), 10.0 ** math.floor(math.log10((factor.high - factor.low) / 200))
+        )
+    # dividing by a whole power of ten gives the float nearest to the decimal
+    rounded = np.where(
+        unit >= 1, np.round(numbers / unit) * unit, np.round(numbers / unit) / (1 / unit)
+    )
+    return np.clip(rounded, factor.low, factor.high)
+
+
+def numeric(factor: Factor, values: Any) -> np.ndarray:
     """Values of a number factor as floats; text and missing values are errors."""
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+    values = pd.Series(values)
+    numbers = np.asarray(pd.to_numeric(values, errors="coerce"), dtype=float)
     if np.isnan(numbers).any():
         at = int(np.flatnonzero(np.isnan(numbers))[0])
         raise SpaceError(
@@ -274,7 +304,7 @@ def numeric(factor: Factor, values: pd.Series) -> np.ndarray:
 
 def to_dict(factor: Factor) -> dict[str, Any]:
     """Plain values that a campaign file stores and `from_dict` reads."""
-    body = {"kind": type(factor).__name__, "name": factor.name}
+    body: dict[str, Any] = {"kind": type(factor).__name__, "name": factor.name}
     for key in ("low", "high", "values", "log", "step", "unit"):
         if key in type(factor).__dataclass_fields__:
             value = getattr(factor, key)
@@ -288,7 +318,7 @@ def from_dict(body: Mapping[str, Any]) -> Factor:
     return KINDS[body["kind"]](**arguments)
 
 
-def _scale(factor: Factor, numbers: np.ndarray) -> np.ndarray:
+def _scale(factor: Factor, numbers: Any) -> Any:
     if factor.log:
         return np.log(numbers / factor.low) / math.log(factor.high / factor.low)
     return (numbers - factor.low) / (factor.high - factor.low)

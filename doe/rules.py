@@ -332,8 +332,10 @@ def _value(node: ast.expr, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         case ast.Call(func=ast.Name(id=name)):
             function = FUNCTIONS[name][1]
             arguments = [_value(a, arrays) for a in node.args]
-            return functools.reduce(function, arguments) if len(arguments) > 1 else function(
-                arguments[0]
+            return (
+                functools.reduce(function, arguments)
+                if len(arguments) > 1
+                else function(arguments[0])
             )
     raise AssertionError(f"unchecked node {node!r}")
 

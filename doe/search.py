@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
     while found < n and tried < TRIES:
         table = space.from_unit(rng.random((block, len(space.factors))))
         if not space.rules:
-            return table.head(n)
+            return tidy(space, table.head(n))
         table = table[space.feasible(table)]
         kept.append(table)
         found, tried = found + len(table), tried + block
@@ -43,7 +43,7 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
         block = min(4 * block, 32_768)
     good = pd.concat(kept, ignore_index=True) if kept else space.from_unit(np.zeros((0, 0)))
     if len(good) >= n:
-        return good.head(n)
+        return tidy(space, good.head(n))
     every = space.grid()
     if every is not None:
         if not len(every):
@@ -52,7 +52,16 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
     seeds = good if len(good) else _descend(space, rng)
     if seeds is None:
         raise _nothing(space)
-    return _wander(space, seeds, n, rng)
+    return tidy(space, _wander(space, seeds, n, rng))
+
+
+def tidy(space: Space, settings: pd.DataFrame) -> pd.DataFrame:
+    """Settings rounded as a person would set them, where that breaks no rule."""
+    rounded = pd.DataFrame(
+        {f.name: fac.tidy(f, settings[f.name].to_numpy()) for f in space.factors},
+        index=settings.index,
+    )
+    return rounded.where(pd.Series(space.feasible(rounded), index=settings.index), settings)
 
 
 def neighbours(
@@ -72,12 +81,10 @@ def neighbours(
             column[places] = moved[name].to_numpy()[good]
             result[name] = column
         waiting[places] = False
-    return result[~waiting].reset_index(drop=True)
+    return tidy(space, result[~waiting].reset_index(drop=True))
 
 
-def _step(
-    space: Space, settings: pd.DataFrame, rng: np.random.Generator, scale: float | np.ndarray
-) -> pd.DataFrame:
+def _step(space: Space, settings: Any, rng: np.random.Generator, scale: Any) -> pd.DataFrame:
     """Move each factor with probability one half, one of them always."""
     n, d = len(settings), len(space.factors)
     moving = rng.random((n, d)) < 0.5
@@ -98,7 +105,7 @@ def _total(space: Space, settings: pd.DataFrame, unit: np.ndarray) -> np.ndarray
 
 def _descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
     """Feasible settings found downhill in violation; None where there seem to be none."""
-    table = space.from_unit(rng.random((8 * WALKERS, len(space.factors))))
+    table: Any = space.from_unit(rng.random((8 * WALKERS, len(space.factors))))
     gaps = space.violation(table)
     # rules are in unlike units: each is measured by its own usual violation
     unit = np.array([_usual(column) for column in gaps.T])
@@ -118,9 +125,7 @@ def _descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
     return table[good].reset_index(drop=True) if good.any() else None
 
 
-def _wander(
-    space: Space, seeds: pd.DataFrame, n: int, rng: np.random.Generator
-) -> pd.DataFrame:
+def _wander(space: Space, seeds: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Random walk inside the region from known feasible settings: uniform in the long run."""
     rows = rng.integers(0, len(seeds), max(n, WALKERS))
     table = seeds.iloc[rows].reset_index(drop=True)

@@ -64,7 +64,7 @@ class Space:
             for n in kinds
             if n not in self.names and n not in self.fixed and n not in self.derived
         )
-        self._formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
+        self.formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
         self._rules = [rules.parse(t, kinds) for t in self.constraints]
         self._rules += [rules.parse(t, kinds, negated=True) for t in self.forbidden]
         if self._rules and not self.awaits:
@@ -138,7 +138,7 @@ class Space:
         Numbers are placed between their bounds, on the log scale where declared; a text choice
         takes one 0/1 column a value. Settings outside the space are not clipped.
         """
-        table = self.frame(settings)
+        table: Any = self.frame(settings)
         return np.concatenate([fac.encode(f, table[f.name]) for f in self.factors], axis=1)
 
     def from_unit(self, u: np.ndarray) -> pd.DataFrame:
@@ -148,14 +148,14 @@ class Space:
 
     def snap(self, settings: object) -> pd.DataFrame:
         """Nearest legal value of every factor; other columns are dropped."""
-        table = self.frame(settings)
+        table: Any = self.frame(settings)
         return pd.DataFrame(
             {f.name: fac.snap(f, table[f.name]) for f in self.factors}, index=table.index
         )
 
     def feasible(self, settings: object) -> np.ndarray:
         """Where a setting is legal for every factor and breaks no rule, shape (n,)."""
-        table = self.frame(settings)
+        table: Any = self.frame(settings)
         good = np.ones(len(table), dtype=bool)
         for f in self.factors:
             good &= fac.contains(f, table[f.name])
@@ -165,9 +165,24 @@ class Space:
                 good &= rule.satisfied(values)
         return good
 
+    def allowed(self, settings: object) -> np.ndarray:
+        """Where a setting that was run is within all bounds and breaks no rule, shape (n,).
+
+        Milder than `feasible`: a value between two steps or two choices is no offence.
+        """
+        table: Any = self.frame(settings)
+        good = np.ones(len(table), dtype=bool)
+        for f in self.factors:
+            good &= fac.within(f, table[f.name])
+        if self._rules and len(table):
+            values = self._values(table)
+            for rule in self._rules:
+                good &= rule.satisfied(values)
+        return good
+
     def violation(self, settings: object) -> np.ndarray:
         """How far each rule is from holding, shape (n, rules); zero where it holds."""
-        table = self.frame(settings)
+        table: Any = self.frame(settings)
         if not self._rules:
             return np.zeros((len(table), 0))
         values = self._values(table)
@@ -175,7 +190,7 @@ class Space:
 
     def objections(self, settings: object) -> list[str]:
         """Why settings are outside: one sentence a row that is, naming factor or rule."""
-        table = self.frame(settings)
+        table: Any = self.frame(settings)
         said = []
         for f in self.factors:
             outside = ~fac.contains(f, table[f.name])
@@ -206,14 +221,14 @@ class Space:
             Standard deviation of a move in encoded units.
         """
         self._need_constants()
-        return search.neighbours(self, self.frame(settings)[self.names], rng, n, scale)
+        return search.neighbours(self, self.frame(settings).loc[:, self.names], rng, n, scale)
 
     def grid(self, limit: int = 100_000) -> pd.DataFrame | None:
         """Every feasible setting of a finite space, None where there are more than `limit`."""
         if self.size > limit:
             return None
         rows = list(itertools.product(*(f.levels for f in self.factors)))  # pyright: ignore
-        table = pd.DataFrame(rows, columns=self.names)
+        table: Any = pd.DataFrame(rows, columns=self.names)
         return table[self.feasible(table)].reset_index(drop=True)
 
     def describe(self) -> pd.DataFrame:
@@ -264,7 +279,7 @@ class Space:
         values: dict[str, Any] = {**self.fixed}
         for name in table.columns:
             values[str(name)] = table[name].to_numpy()
-        for name, formula in self._formulas.items():
+        for name, formula in self.formulas.items():
             values[name] = formula(values)
         return values
 
@@ -319,5 +334,3 @@ def _extent(factor: Factor) -> str:
     unit = fac.unit(factor)
     step = f" in steps of {factor.step:g}" if factor.step not in (None, 1) else ""
     return f"[{factor.low:g}, {factor.high:g}]" + step + (f" {unit}" if unit else "")
-
-

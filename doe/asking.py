@@ -1,0 +1,114 @@
+"""New suggestions: the start design first, then the strategy; pure functions of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import designs, posterior, strategies
+from . import state as states
+from .declaration import Declaration, plain
+from .errors import CampaignError
+from .state import OPEN, PREDICTED, State
+
+START = 4
+
+
+def new_suggestions(
+    declaration: Declaration, state: State, need: int, by: str | None
+) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
+    """Body of a suggest event with `need` suggestions, and the draws of the fit behind it.
+
+    Suggestions are numbered on from those of the state, so that an append which is refused when
+    the state has changed never gives a number twice.
+    """
+    space = declaration.space
+    start = start_settings(declaration, state, need)
+    entries = [
+        _entry(setting, None, "start design: far from the other settings")
+        for setting in start.to_dict("records")
+    ]
+    body: dict[str, Any] = {"by": by or "", "weight": None, "notes": []}
+    draws: Mapping[str, np.ndarray] = {}
+    rest = need - len(start)
+    if rest:
+        waiting = [t for t in (pending(declaration, state), start) if len(t)]
+        blank = pd.DataFrame(columns=space.names)
+        proposal = strategies.proposer(declaration.strategy)(
+            space,
+            states.learned(state, declaration),
+            n=rest,
+            pending=pd.concat(waiting, ignore_index=True) if waiting else blank,
+            seed=states.seed_for("suggest", state, declaration),
+            kept=posterior.kept(state),
+            **posterior.question(declaration),
+        )
+        settings = space.snap(proposal.settings)
+        if len(settings) != rest or not space.feasible(settings).all():
+            raise CampaignError(
+                f"strategy {declaration.strategy!r} proposed {len(settings)} settings for {rest}, "
+                "or some outside the space"
+            )
+        predicted = proposal.predicted.to_dict("records")
+        entries += [
+            _entry(setting, predicted[i], proposal.reason[i])
+            for i, setting in enumerate(settings.to_dict("records"))
+        ]
+        body |= {"weight": plain(proposal.weight), "notes": list(proposal.notes)}
+        draws = proposal.draws
+    first = len(state.suggestions) + 1
+    body["suggestions"] = [
+        {"suggestion": f"s{number:04d}", **entry} for number, entry in enumerate(entries, first)
+    ]
+    return body, draws
+
+
+def start_settings(declaration: Declaration, state: State, need: int) -> pd.DataFrame:
+    """Settings of the start design that are still to come, at most `need`.
+
+    Where nothing has been measured, and nothing is known of the physics, all are of the start.
+    """
+    blank = pd.DataFrame(columns=declaration.space.names)
+    strategy, initial = declaration.strategy, declaration.initial
+    physics = declaration.model_body is not None and strategy == "bayes"
+    if strategy == "random":
+        initial = initial or 0
+    elif initial is None:
+        initial = 0 if physics and len(states.learned(state, declaration)) else START
+    tried = len(states.tried(state.rows, declaration))
+    wanted = min(need, max(0, initial - tried - len(state.open())))
+    if not tried and not physics and strategy != "random":
+        wanted = need
+    if not wanted:
+        return blank
+    names, made = declaration.space.names, state.suggestions
+    known = [t[names] for t in (states.tried(state.rows, declaration), made) if len(t)]
+    if known:
+        return designs.start(
+            declaration.space, wanted, declaration.seed, beside=pd.DataFrame(pd.concat(known))
+        )
+    return designs.start(declaration.space, max(initial, wanted), declaration.seed).head(wanted)
+
+
+def pending(declaration: Declaration, state: State) -> pd.DataFrame:
+    """Settings to keep away from: open suggestions, and those that were dropped or only failed."""
+    names = declaration.space.names
+    table = state.suggestions
+    measured = states.tried(state.rows, declaration)[names]
+    done = set(measured.itertuples(index=False, name=None))
+    left = table.loc[table["state"].isin(["abandoned", "failed"]), names]
+    again = [setting in done for setting in left.itertuples(index=False, name=None)]
+    left = left[~np.array(again, dtype=bool)]
+    parts = [table.loc[table["state"].isin(OPEN), names], left]
+    parts = [p for p in parts if len(p)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+
+
+def _entry(
+    setting: Mapping[Any, Any], predicted: Mapping[Any, Any] | None, reason: str
+) -> dict[str, Any]:
+    values = {k: None if predicted is None else plain(float(predicted[k])) for k in PREDICTED}
+    return {"settings": {k: plain(v) for k, v in setting.items()}, **values, "reason": str(reason)}

@@ -1,0 +1,390 @@
+"""A campaign: what to run next, what came out, which setting is best, and how sure that is.
+
+Everything that it knows is in its file of events (`store`): a campaign that is declared again
+with the same words goes on where it stopped, in this process or another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from . import asking, intake, posterior, recommend
+from . import state as states
+from .declaration import Declaration, declare, differences, from_dict
+from .errors import CampaignError, unknown
+from .ranking import LEVEL, Comparison, Ranking
+from .space import Space
+from .state import PREDICTED, State
+from .store import Event, Store, StoreChanged, event
+
+if TYPE_CHECKING:
+    from ..models.engine.lab_model import LabModel
+
+RETRIES = 50
+AT_ONCE = 96
+
+
+class Campaign:
+    """A search for the setting with the largest or smallest expected outcome.
+
+    Parameters
+    ----------
+    space : Space
+    maximize, minimize : str
+        One of them: the outcome column.
+    fixed : mapping, optional
+        Columns that stay the same (``{"c_rate": 0.1, "filling": 0.5}``): what the model needs and
+        the space lacks, and the conditions that suggestions are for.
+    model : str or LabModel, optional
+        The physics; None for a campaign without.
+    store : path, optional
+        The campaign file; in memory without one. A file of the same declaration is resumed.
+    seed : int
+    strategy : {"bayes", "random", "skopt"}
+    initial : int, optional
+        Settings to try, spread over the space, before the strategy chooses. Without it: four for
+        a campaign without a model or before anything is recorded, none otherwise.
+    unit : str, optional
+        Unit of an outcome that the column registry does not know.
+    options : mapping, optional
+        For the strategy: ``{"statements": True}`` lets the model use published statements,
+        ``{"estimator": "RF"}`` is for skopt.
+
+    Raises
+    ------
+    CampaignError
+        If the declaration is incomplete, or differs from the file's: the message names how.
+    StoreError
+        If the file is no campaign, or of a newer version. It is left as it was.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        maximize: str | None = None,
+        minimize: str | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        model: str | LabModel | None = None,
+        store: str | Path | None = None,
+        seed: int = 1,
+        strategy: str = "bayes",
+        initial: int | None = None,
+        unit: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        made = declare(
+            space,
+            maximize=maximize,
+            minimize=minimize,
+            fixed=fixed,
+            model=model,
+            seed=seed,
+            strategy=strategy,
+            initial=initial,
+            unit=unit,
+            options=options,
+        )
+        self._begin(Store(store), made)
+
+    @classmethod
+    def open(cls, path: str | Path, model: LabModel | None = None) -> Campaign:
+        """The campaign in a file, as it was declared.
+
+        Parameters
+        ----------
+        path : path
+        model : LabModel, optional
+            Only for a campaign that was declared with a model of the user's own.
+        """
+        store = Store(path)
+        body = _declared(store.read(), store.name)
+        campaign = cls.__new__(cls)
+        campaign._store, campaign._events = store, []
+        campaign._declaration = from_dict(body, model)
+        return campaign
+
+    def _begin(self, store: Store, made: Declaration) -> None:
+        self._store, self._events = store, []
+        self._declaration = made
+        body = made.to_dict()
+        try:
+            if not store.exists():
+                store.create([event("declare", {"declaration": body})])
+                return
+        except StoreChanged:
+            pass  # another process has just created it: compare with what it declared
+        said = differences(_declared(store.read(), store.name), body)
+        if said:
+            raise CampaignError(
+                f"{store.name} holds another campaign. "
+                + "; ".join(said)
+                + ". Declare it as it was, use Campaign.open, or choose another file"
+            )
+
+    @property
+    def space(self) -> Space:
+        return self._declaration.space
+
+    @property
+    def objective(self) -> str:
+        """The outcome column that is maximized or minimized."""
+        return self._declaration.objective
+
+    @property
+    def declaration(self) -> Declaration:
+        return self._declaration
+
+    def suggest(self, n: int = 1, by: str | None = None) -> pd.DataFrame:
+        """The open suggestions, topped up to `n`. Asked again, the same ones come back.
+
+        Parameters
+        ----------
+        n : int
+        by : str, optional
+            Name of a bench or worker that wants suggestions of its own: those open under other
+            names are then not handed out, but counted as running.
+
+        Returns
+        -------
+        DataFrame
+            ``suggestion`` (its id), the factors, ``predicted_mean`` with its 90 % equal-tailed
+            interval ``predicted_low`` to ``predicted_high`` for the mean of the setting,
+            ``predicted_cell_sd`` (spread of the next cell), ``reason``. ``attrs["notes"]`` holds
+            remarks.
+        """
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
+            raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")
+
+        def decide(state: State) -> tuple[list[Event], None]:
+            need = int(n) - len(state.open(by))
+            if need <= 0:
+                return [], None
+            body, draws = asking.new_suggestions(self._declaration, state, need, by)
+            return [event("suggest", body), *posterior.keep(state, draws)], None
+
+        self._write(decide)
+        state = self._state()
+        table = state.open(by)[[*self.space.names, *PREDICTED, "reason"]].reset_index()
+        last = [e.body for e in state.events if e.kind == "suggest"][-1:]
+        table.attrs["notes"] = list(last[0]["notes"]) if last else []
+        table.attrs["interval"] = f"{LEVEL:.0%} equal-tailed, mean of the setting"
+        return table
+
+    def record(self, results: Any, id: str | None = None) -> pd.DataFrame:
+        """Record results: all rows, or none if anything is wrong with any of them.
+
+        Parameters
+        ----------
+        results : DataFrame, mapping, list of mappings or file name
+            One row a cell and condition: a ``suggestion`` id, or the settings, and whatever was
+            measured. Settings beside an id are what was really run. ``status`` = failed with a
+            ``reason`` closes a suggestion. ``predicted_*`` is ignored, and so are suggestions
+            without a reading. Rows from the literature need no id.
+        id : str, optional
+            Name of this call: repeated with the same id, it does no harm.
+
+        Returns
+        -------
+        DataFrame
+            The rows as recorded; ``attrs["notes"]`` says what is unusual about them.
+
+        Raises
+        ------
+        TableError
+            With every bad cell.
+        CampaignError
+            If there is nothing to record.
+        """
+        d = self._declaration
+        raw, where = intake.read_results(results, d)
+
+        def decide(state: State) -> tuple[list[Event], tuple[list[dict[str, Any]], list[str]]]:
+            old = next((e for e in state.events if id is not None and e.id == id), None)
+            rows, notes = intake.check_results(raw, where, d, state, again=old is not None)
+            if old is None:
+                return [event("record", {"rows": rows, "notes": notes}, id)], (rows, notes)
+            if old.kind != "record" or old.body["rows"] != rows:
+                raise CampaignError(f"id={id!r} names another record; choose a new id")
+            return [], (rows, list(old.body["notes"]))
+
+        rows, notes = self._write(decide)
+        table = states.rows_table(rows, d)
+        table.attrs["notes"] = notes
+        return table
+
+    def drop(self, ids: str | Iterable[str], reason: str = "") -> None:
+        """Give up open suggestions; the reason is kept and their settings are kept away from."""
+        names = [ids] if isinstance(ids, str) else list(ids)
+
+        def decide(state: State) -> tuple[list[Event], None]:
+            told: Any = state.suggestions["state"]
+            for name in names:
+                if name not in told.index:
+                    raise CampaignError(unknown(name, told.index, "suggestion of this campaign"))
+                if told[name] in ("done", "failed"):
+                    raise CampaignError(f"{name} has been recorded already; it cannot be dropped")
+            new = [n for n in dict.fromkeys(names) if told[n] != "abandoned"]
+            body = {"suggestions": new, "reason": reason}
+            return ([event("abandon", body)] if new else []), None
+
+        self._write(decide)
+
+    def results(self) -> pd.DataFrame:
+        """Every recorded row: suggestion, factors, constants, readings, labels."""
+        return self._state().rows.copy()
+
+    def suggestions(self) -> pd.DataFrame:
+        """Every suggestion ever made, with its ``state``."""
+        return self._state().suggestions.reset_index()
+
+    def history(self) -> pd.DataFrame:
+        """Every event: ``seq``, ``at`` (UTC), ``kind``, ``what`` (a sentence), ``id``."""
+        return states.history(self._state().events)
+
+    def rank(self, level: float = LEVEL) -> Ranking:
+        """Rank the settings tried by the posterior of their true mean.
+
+        Returns
+        -------
+        Ranking
+            Its table has the factors, ``suggestion``, ``readings``, ``predicted_mean`` with its
+            interval, ``allowed`` (within the space and its rules), and what `doe.rank` gives; best
+            first. On unchanged data the kept draws answer, without a fit.
+        """
+        settings, draws = self._tried()
+        return recommend.ranking(settings, draws, self._declaration, level)
+
+    def best(self, over: Literal["tried", "space"] = "tried", level: float = LEVEL) -> pd.Series:
+        """The recommended setting: the best expected mean, not the luckiest reading.
+
+        Parameters
+        ----------
+        over : {"tried", "space"}
+            Among the settings tried (default: a recommendation that somebody has run), or over
+            the whole space. Either keeps every rule.
+
+        Returns
+        -------
+        Series
+            Factors, ``predicted_mean``, ``predicted_low``, ``predicted_high`` (equal-tailed at
+            `level`, mean of the setting), ``p_best`` (over "tried": to be the best of them; over
+            "space": to be at least as good as all that were tried), ``over``. A sentence is in
+            ``attrs["sentence"]``.
+        """
+        d = self._declaration
+        if over == "tried":
+            return recommend.best_tried(*self._tried(), d, level)
+        if over != "space":
+            raise CampaignError(unknown(over, ("tried", "space"), "value of over"))
+
+        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, np.ndarray]]:
+            if d.model_body is None and states.tried(state.rows, d).empty:
+                raise self._nothing_measured()
+            settings, draws, events = posterior.best_in_space(d, state)
+            return events, (settings, draws)
+
+        return recommend.best_in_space(*self._write(decide), d, level)
+
+    def compare(self, a: Any, b: Any, equal_within: float = 0.0) -> Comparison:
+        """Compare two settings: ids of suggestions, or settings as mappings.
+
+        Parameters
+        ----------
+        a, b : str or mapping
+        equal_within : float
+            Differences of the mean up to this are practically equal.
+        """
+        d = self._declaration
+
+        def decide(state: State) -> tuple[list[Event], tuple[np.ndarray, list[str]]]:
+            pair = [self._setting(given, state) for given in (a, b)]
+            names = [
+                given if isinstance(given, str) else recommend.label(setting.iloc[0], d.space)
+                for given, setting in zip((a, b), pair, strict=True)
+            ]
+            settings = pd.concat(pair, ignore_index=True)
+            purpose = f"compare {states.digest(settings.to_dict('list'))}"
+            draws, events = posterior.at(d, state, settings, purpose)
+            return events, (draws, names)
+
+        draws, names = self._write(decide)
+        return recommend.comparison(draws, names, equal_within, d)
+
+    def close(self) -> None:
+        """Forget a campaign in memory; a file needs no closing."""
+        self._store.close()
+
+    def __repr__(self) -> str:
+        goal = "maximize" if self._declaration.maximize else "minimize"
+        body = self._declaration.model_body
+        return (
+            f"Campaign({goal} {self.objective}, model={body['name'] if body else None}, "
+            f"{self._store.name})"
+        )
+
+    def _state(self) -> State:
+        self._events = [*self._events, *self._store.read(self._last())]
+        return states.read(self._events, self._declaration)
+
+    def _last(self) -> int:
+        return self._events[-1].seq if self._events else 0
+
+    def _write[T](self, decide: Callable[[State], tuple[list[Event], T]]) -> T:
+        """Append what `decide` makes of the state; if the state has changed meanwhile, again."""
+        for _ in range(RETRIES):
+            state = self._state()
+            events, answer = decide(state)
+            if not events:
+                return answer
+            try:
+                self._store.append(events, after=state.seq)
+            except StoreChanged:
+                continue
+            return answer
+        raise CampaignError(f"{self._store.name} is being changed all the time; try again")
+
+    def _tried(self) -> tuple[pd.DataFrame, np.ndarray]:
+        """Settings tried, with draws (draw, setting) of their true mean."""
+        d = self._declaration
+
+        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, np.ndarray]]:
+            settings = states.tried(state.rows, d)
+            if settings.empty:
+                raise self._nothing_measured()
+            draws, events = posterior.at(d, state, settings.loc[:, self.space.names], "rank")
+            return events, (settings, draws)
+
+        return self._write(decide)
+
+    def _nothing_measured(self) -> CampaignError:
+        return CampaignError(
+            f"no setting has a reading of {self.objective} yet; record results first"
+        )
+
+    def _setting(self, given: Any, state: State) -> pd.DataFrame:
+        if isinstance(given, str):
+            if given not in state.suggestions.index:
+                known = state.suggestions.index
+                raise CampaignError(unknown(given, known, "suggestion of this campaign"))
+            ran = state.rows[state.rows["suggestion"] == given]
+            source = ran.iloc[0] if len(ran) else state.suggestions.loc[given]
+            return pd.DataFrame([{n: source[n] for n in self.space.names}])
+        if isinstance(given, (Mapping, pd.Series)):
+            return self.space.frame(given).loc[:, self.space.names].reset_index(drop=True)
+        raise CampaignError(
+            f"{given!r} is neither the id of a suggestion nor a setting; write 's0001' or "
+            f"{{{self.space.names[0]!r}: ...}}"
+        )
+
+
+def _declared(events: list[Event], name: str) -> dict[str, Any]:
+    for e in events:
+        if e.kind == "declare":
+            return dict(e.body["declaration"])
+    raise CampaignError(f"{name} holds no declaration; it is no campaign file")

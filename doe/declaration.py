@@ -1,0 +1,310 @@
+"""What a campaign is about: its space, objective, model and constants, as plain values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .. import data
+from . import factors as fac
+from .errors import CampaignError, listing, unknown
+from .space import Space
+
+if TYPE_CHECKING:
+    from ..models.engine.lab_model import LabModel
+
+STRATEGIES = ("bayes", "random", "skopt")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A campaign's declaration; `to_dict` is what the file stores and compares."""
+
+    space: Space
+    objective: str
+    maximize: bool
+    fixed: dict[str, Any]
+    seed: int
+    strategy: str
+    initial: int | None
+    unit: str | None
+    options: dict[str, Any]
+    model_body: dict[str, Any] | None
+    given_model: LabModel | None = None
+
+    @cached_property
+    def model(self) -> LabModel | None:
+        """The model, looked up when first needed: reading a file does not load it."""
+        if self.model_body is None or self.given_model is not None:
+            return self.given_model
+        from .. import models
+
+        name = self.model_body["name"]
+        if name not in models.NAMES:
+            raise CampaignError(
+                f"this campaign uses the model {name!r}, which is not in the catalog; "
+                "give it: Campaign.open(path, model=...)"
+            )
+        overrides = {k: _prior(v) for k, v in self.model_body["priors"].items()}
+        pooled = tuple(self.model_body["pooled"])
+        return replace(models.get(name), overrides=overrides, pooled=pooled)
+
+    @property
+    def conditions(self) -> list[str]:
+        """Fixed columns at which readings must have been taken to be comparable.
+
+        A model accounts for the columns that it knows; without one, all constants must agree.
+        """
+        known = [] if self.model_body is None else self.model_body["columns"]
+        return [n for n in self.fixed if n not in known]
+
+    def columns(self, needed: bool) -> pd.DataFrame:
+        """What a results table may hold, for `data.validate`.
+
+        With `needed` False nothing is demanded, as for a file whose gaps are filled later.
+        """
+        rows: list[dict[str, Any]] = []
+        if self.model is not None:
+            rows += self.model.columns.to_dict("records")  # pyright: ignore
+        named = {row["name"] for row in rows}
+        for factor in self.space.factors:
+            if factor.name not in named:
+                rows.append(_column(factor.name, "factor", fac.unit(factor), factor.kind))
+        for name, value in self.fixed.items():
+            if name not in named:
+                kind = "text" if isinstance(value, str) else "number"
+                rows.append(_column(name, "factor", "", kind))
+        if self.objective not in named:
+            rows.append(_column(self.objective, "outcome", self.unit or "", "number"))
+        table = pd.DataFrame(rows)
+        table["needed"] = table["needed"].astype(bool) if needed else False
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "space": {k: v for k, v in self.space.to_dict().items() if k != "fixed"},
+            "objective": self.objective,
+            "maximize": self.maximize,
+            "fixed": self.fixed,
+            "model": self.model_body,
+            "seed": self.seed,
+            "strategy": self.strategy,
+            "initial": self.initial,
+            "unit": self.unit,
+            "options": self.options,
+        }
+
+
+def declare(
+    space: Space,
+    *,
+    maximize: str | None = None,
+    minimize: str | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    model: str | LabModel | None = None,
+    seed: int = 1,
+    strategy: str = "bayes",
+    initial: int | None = None,
+    unit: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Declaration:
+    """Check a declaration as a user writes it; parameters as in `Campaign`."""
+    if not isinstance(space, Space):
+        raise CampaignError(f"space is a {type(space).__name__}; give a doe.Space")
+    if (maximize is None) == (minimize is None):
+        raise CampaignError("give either maximize= or minimize=, the name of one outcome column")
+    objective = str(maximize if maximize is not None else minimize)
+    if strategy not in STRATEGIES:
+        raise CampaignError(unknown(strategy, STRATEGIES, "strategy"))
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise CampaignError(f"seed={seed!r} must be a whole number of 0 or more")
+    if initial is not None and (not isinstance(initial, (int, np.integer)) or initial < 0):
+        raise CampaignError(f"initial={initial!r} must be a whole number of 0 or more")
+    constants = _constants(space, fixed or {})
+    _check_objective(objective, space, constants)
+    lab_model = _resolve(model)
+    made = Declaration(
+        space=space.given(constants),
+        objective=objective,
+        maximize=maximize is not None,
+        fixed=constants,
+        seed=int(seed),
+        strategy=strategy,
+        initial=None if initial is None else int(initial),
+        unit=unit,
+        options=_plain_options(options or {}),
+        model_body=None if lab_model is None else _model_body(lab_model),
+        given_model=lab_model,
+    )
+    if lab_model is not None:
+        _check_model(made, lab_model)
+    return made
+
+
+def from_dict(body: Mapping[str, Any], model: LabModel | None = None) -> Declaration:
+    """The declaration that a file holds."""
+    return Declaration(
+        space=Space.from_dict({**body["space"], "fixed": body["fixed"]}),
+        objective=body["objective"],
+        maximize=body["maximize"],
+        fixed=body["fixed"],
+        seed=body["seed"],
+        strategy=body["strategy"],
+        initial=body["initial"],
+        unit=body["unit"],
+        options=body["options"],
+        model_body=body["model"],
+        given_model=model,
+    )
+
+
+def differences(stored: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One line for each thing that differs, empty where the declarations are identical."""
+    old_flat, new_flat = (_flat(json.loads(json.dumps(d))) for d in (stored, new))
+    said = []
+    for key in [*old_flat, *(k for k in new_flat if k not in old_flat)]:
+        old, now = old_flat.get(key, "absent"), new_flat.get(key, "absent")
+        if old != now and key != "model.columns":  # a later version may know further ones
+            said.append(f"{key}: the file has {old}, now {now}")
+    return said
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it: NumPy scalars unwrapped, missing numbers as None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _flat(body: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(body, dict) and body:
+        return {k: v for name in body for k, v in _flat(body[name], f"{path}.{name}").items()}
+    if isinstance(body, list) and body and all(isinstance(v, dict) and "name" in v for v in body):
+        by_name = {v["name"]: {k: w for k, w in v.items() if k != "name"} for v in body}
+        return _flat(by_name, path)
+    return {path.lstrip("."): body}
+
+
+def _column(name: str, role: str, unit: str, kind: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "role": role,
+        "level": data.COLUMNS[name].level if name in data.COLUMNS else "row",
+        "unit": unit,
+        "kind": kind,
+        "needed": False,
+    }
+
+
+def _constants(space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(fixed, Mapping):
+        raise CampaignError(f"fixed={fixed!r} is no mapping; write fixed={{'c_rate': 0.1}}")
+    constants = {str(k): plain(v) for k, v in {**space.fixed, **fixed}.items()}
+    for name, value in constants.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise CampaignError(f"fixed[{name!r}] = {value!r} must be one number or one text")
+        if name in space.names:
+            raise CampaignError(f"{name} is a factor of the space and also fixed; keep one")
+    known = {k: v for k, v in constants.items() if k in data.COLUMNS}
+    if known:
+        data.validate(pd.DataFrame([known]), where="fixed")
+    return constants
+
+
+def _check_objective(objective: str, space: Space, constants: Mapping[str, Any]) -> None:
+    if objective in space.names or objective in constants:
+        raise CampaignError(f"{objective} is set in this campaign, so it cannot be its outcome")
+    if objective.startswith("predicted_"):
+        raise CampaignError(f"{objective}: names in predicted_ are kept for predictions")
+    column = data.COLUMNS.get(objective)
+    if column is not None and column.kind == "text":
+        raise CampaignError(f"{objective} is a text column; an objective is a number")
+
+
+def _resolve(model: Any) -> LabModel | None:
+    if model is None:
+        return None
+    if isinstance(model, str):
+        from .. import models
+
+        try:
+            return models.get(model)
+        except ValueError as problem:
+            raise CampaignError(str(problem)) from None
+    if not (hasattr(model, "fit") and hasattr(model, "columns") and hasattr(model, "name")):
+        raise CampaignError(
+            f"model is a {type(model).__name__}; give a name of models.catalog(), a model of "
+            "models.get(...) or None"
+        )
+    return model
+
+
+def _check_model(made: Declaration, model: LabModel) -> None:
+    table = model.columns
+    outcomes = list(table.loc[table["role"] == "outcome", "name"])
+    if made.objective not in outcomes:
+        raise CampaignError(
+            unknown(made.objective, outcomes, f"outcome of the model {model.name!r}")
+        )
+    needed = list(table.loc[table["needed"].astype(bool), "name"])
+    have = {*made.space.names, *made.fixed}
+    missing = [n for n in needed if n not in have]
+    if missing:
+        stray = [n for n in have if n not in set(table["name"])]
+        hint = f" (it does not use {listing(stray)})" if stray else ""
+        given = ", ".join(f"{n!r}: ..." for n in missing)
+        raise CampaignError(
+            f"the model {model.name!r} needs {listing(missing)}, which neither the space nor "
+            f"fixed gives{hint}; add fixed={{{given}}} or a factor"
+        )
+    for factor in made.space.factors:
+        if factor.name not in data.COLUMNS and factor.unit is None:
+            raise CampaignError(
+                f"{factor.name!r} is no known column and has no unit; correct its name, or give "
+                f"{type(factor).__name__}({factor.name!r}, ..., unit='...')"
+            )
+
+
+def _model_body(model: LabModel) -> dict[str, Any]:
+    overrides = getattr(model, "overrides", {})
+    return {
+        "name": model.name,
+        "priors": {k: _plain_prior(v) for k, v in sorted(overrides.items())},
+        "pooled": list(getattr(model, "pooled", ())),
+        "columns": [str(name) for name in model.columns["name"]],
+    }
+
+
+def _plain_prior(value: Any) -> Any:
+    if hasattr(value, "family"):
+        return {"family": value.family, "numbers": _plain_prior(value.numbers)}
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return [_plain_prior(v) for v in value]
+    return plain(value)
+
+
+def _prior(value: Any) -> Any:
+    if isinstance(value, dict):
+        from ..models import Prior
+
+        return Prior(value["family"], _prior(value["numbers"]))
+    return tuple(_prior(v) for v in value) if isinstance(value, list) else value
+
+
+def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    made = {str(k): plain(v) for k, v in options.items()}
+    try:
+        return json.loads(json.dumps(made, allow_nan=False))
+    except (TypeError, ValueError):
+        raise CampaignError(
+            f"options={options!r} hold something that a file cannot; give numbers and text"
+        ) from None

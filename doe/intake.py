@@ -1,0 +1,269 @@
+"""Results at the door of a campaign: read, completed from suggestions, checked, noted.
+
+Nothing here writes: a table is checked as a whole before anything of it is recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import data
+from .declaration import Declaration, plain
+from .errors import CampaignError, did_you_mean
+from .state import State
+
+NEEDS_SETTINGS = ("planned", "running", "done", "failed")
+
+
+def read_results(results: object, declaration: Declaration) -> tuple[pd.DataFrame, str]:
+    """Results as a table with a name for messages: a table, one row, rows, columns or a file."""
+    if isinstance(results, (str, os.PathLike)):
+        path = Path(results)
+        table = data.read(path, declaration.columns(needed=False))
+        table.index = pd.RangeIndex(2, len(table) + 2)  # rows as a person counts them in the file
+        return table, path.name
+    if isinstance(results, pd.DataFrame):
+        table = results.copy()
+    elif isinstance(results, pd.Series):
+        table = results.to_frame().T
+    elif isinstance(results, Mapping):
+        single = all(np.ndim(v) == 0 for v in results.values())  # pyright: ignore
+        table = pd.DataFrame([dict(results)] if single else dict(results))
+    else:
+        try:
+            table = pd.DataFrame(results)  # pyright: ignore
+        except (TypeError, ValueError):
+            raise CampaignError(
+                f"results are a {type(results).__name__}; give a table, a mapping or a file name"
+            ) from None
+    if not table.index.is_unique:
+        table = table.reset_index(drop=True)
+    return table, "results"
+
+
+def check_results(
+    table: Any, where: str, declaration: Declaration, state: State, again: bool = False
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows to record and notes about them.
+
+    Parameters
+    ----------
+    table, where : DataFrame, str
+        As `read_results` gives them.
+    again : bool
+        Rows that are recorded already are let through, for a repeated call with the same id.
+
+    Raises
+    ------
+    TableError
+        With everything that is wrong, at once.
+    CampaignError
+        If there is nothing to record.
+    """
+    table = table.drop(columns=[c for c in table.columns if str(c).startswith("predicted_")])
+    table = table.astype(object).where(table.notna(), None)
+    _check_suggestions(table, where, state)
+    table = _without_suggested_reasons(table, state)
+    table, notes = _without_empty(table, declaration)
+    filled = _completed(table, declaration, state)
+    wanted = declaration.columns(needed=True)
+    clean = data.validate(filled, wanted, where=where)
+    problems = _incomplete(clean, declaration)
+    rows = [{k: plain(v) for k, v in r.items()} for r in clean.to_dict("records")]
+    rows = [{str(k): v for k, v in r.items() if v is not None and v == v} for r in rows]
+    if not again:
+        problems += _repeated(rows, list(clean.index), state)
+    if problems:
+        raise data.TableError(where, problems)
+    if not again and len(state.rows):
+        _check_together(clean, wanted, where, state)
+    return rows, notes + _notes(clean, declaration, state)
+
+
+def _check_suggestions(table: Any, where: str, state: State) -> None:
+    if "suggestion" not in table:
+        return
+    known = list(state.suggestions.index)
+    problems = []
+    for label, value in table["suggestion"].items():
+        if value is None or str(value).strip() == "":
+            table.at[label, "suggestion"] = None
+        elif str(value).strip() in known:
+            table.at[label, "suggestion"] = str(value).strip()
+        else:
+            hint = did_you_mean(value, known)
+            expected = "the id of a suggestion of this campaign" + hint.rstrip(".")
+            expected += "" if known else ", which has made none yet; leave the column out"
+            problems.append(data.Problem(label, "suggestion", value, expected))
+    if problems:
+        raise data.TableError(where, problems)
+
+
+def _without_suggested_reasons(table: Any, state: State) -> pd.DataFrame:
+    """Clear the reason *for* a suggestion, so that it is not read as the reason of a failure."""
+    if "reason" not in table or "suggestion" not in table:
+        return table
+    table = table.copy()
+    for label, name in table["suggestion"].items():
+        if name is not None and table.at[label, "reason"] == state.suggestions.at[name, "reason"]:
+            table.at[label, "reason"] = None
+    return table.drop(columns="reason") if table["reason"].isna().all() else table
+
+
+def _is_reading(name: str, objective: str) -> bool:
+    column = data.COLUMNS.get(name)
+    return name == objective or (column is not None and column.reading)
+
+
+def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out suggestions that nothing has been measured of yet: they stay open."""
+    if "suggestion" not in table:
+        return table, []
+    readings = [c for c in table.columns if _is_reading(str(c), declaration.objective)]
+    empty = table["suggestion"].notna() & table[readings].isna().all(axis=1)
+    if "status" in table:
+        empty &= table["status"].isna() | table["status"].isin(["planned", "running", ""])
+    notes = [f"{s}: nothing measured yet, left open" for s in table.loc[empty, "suggestion"]]
+    if len(table) and empty.all():
+        raise CampaignError(
+            f"nothing to record: no row has a reading such as {declaration.objective}, "
+            "or status = failed with a reason"
+        )
+    return table[~empty], notes
+
+
+def _completed(table: Any, declaration: Declaration, state: State) -> pd.DataFrame:
+    """Settings from the suggestion, constants from the declaration, a batch for a suggestion."""
+    filled = table.copy()
+    statement = _equals(filled, "kind", ("statement",))
+    if "suggestion" in filled:
+        named = filled["suggestion"].notna()
+        for name in [*declaration.space.names, "batch"]:
+            if name not in filled:
+                filled[name] = None
+            for label in filled.index[named & filled[name].isna()]:
+                key = filled.at[label, "suggestion"]
+                filled.at[label, name] = key if name == "batch" else state.suggestions.at[key, name]
+        if not named.any():
+            filled = filled.drop(columns=[c for c in ("batch",) if c not in table])
+    for name, value in declaration.fixed.items():
+        if name not in filled:
+            filled[name] = None
+        filled[name] = filled[name].where(filled[name].notna() | statement, value)
+    return filled
+
+
+def _equals(table: Any, name: str, values: tuple[str, ...]) -> Any:
+    if name not in table:
+        return pd.Series(False, index=table.index)
+    return table[name].isin(values)
+
+
+def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
+    """A finished row needs every factor, and something measured unless a paper only names it."""
+    exempt = _equals(table, "kind", ("statement",))
+    if "status" in table:
+        exempt |= table["status"].notna() & ~table["status"].isin(NEEDS_SETTINGS)
+    problems = []
+    for name in declaration.space.names:
+        gaps = ~exempt if name not in table else ~exempt & table[name].isna()
+        for label in table.index[gaps]:
+            problems.append(
+                data.Problem(
+                    label,
+                    name,
+                    "nothing",
+                    "the setting that was run; a row without a suggestion names every factor",
+                )
+            )
+    readings = [c for c in table.columns if _is_reading(str(c), declaration.objective)]
+    silent = ~exempt & table[readings].isna().all(axis=1)
+    silent &= ~_equals(table, "status", ("failed",))
+    if "study" in table:
+        silent &= table["study"].isna()
+    for label in table.index[silent]:
+        problems.append(
+            data.Problem(
+                label,
+                declaration.objective,
+                "nothing",
+                "a reading, or status = failed with a reason",
+            )
+        )
+    return problems
+
+
+def _repeated(rows: list[dict[str, Any]], labels: list[Any], state: State) -> list[data.Problem]:
+    """Rows that are recorded already, or twice in one table, to the last cell."""
+    before = {_fingerprint(r): f"recorded row {i}" for i, r in enumerate(_stored(state))}
+    problems = []
+    for label, row in zip(labels, rows, strict=True):
+        key = _fingerprint(row)
+        if key in before:
+            problems.append(
+                data.Problem(
+                    label,
+                    None,
+                    None,
+                    f"the same in every cell as {before[key]}, so it counts once; "
+                    "a further cell needs a name of its own in the column 'cell'",
+                )
+            )
+        before.setdefault(key, f"row {label}")
+    return problems
+
+
+def _stored(state: State) -> list[dict[str, Any]]:
+    return [r for e in state.events if e.kind == "record" for r in e.body["rows"]]
+
+
+def _fingerprint(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, sort_keys=True, ensure_ascii=False)
+
+
+def _check_together(clean: Any, wanted: pd.DataFrame, where: str, state: State) -> None:
+    """New rows with the recorded ones: a cell measured twice, a batch with two porosities."""
+    old = state.rows.copy()
+    old.index = pd.Index([f"recorded {i}" for i in old.index])
+    both = pd.concat([old.astype(object), clean.astype(object)])
+    data.validate(both, wanted, where=f"{where}, with what is recorded")
+
+
+def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
+    space = declaration.space
+    whole = clean[[n for n in space.names if n in clean]].dropna()
+    notes: list[str] = []
+    if len(whole) and len(whole.columns) == len(space.names):
+        outside = space.objections(clean.loc[whole.index])
+        notes += [f"outside the space: {text}" for text in outside]
+    if "suggestion" in clean:
+        for label, name in clean["suggestion"].dropna().items():
+            notes += _departures(clean.loc[label], name, declaration, state)
+    for name in declaration.conditions:
+        other = clean[name].notna() & (clean[name] != declaration.fixed[name])
+        for label in clean.index[other]:
+            notes.append(
+                f"row {label}: {name} is {clean.at[label, name]}, the campaign's is "
+                f"{declaration.fixed[name]}; kept, not used for suggestions"
+            )
+    return notes
+
+
+def _departures(row: pd.Series, name: Any, declaration: Declaration, state: State) -> list[str]:
+    asked = state.suggestions.loc[name]
+    notes = []
+    if asked["state"] == "abandoned":
+        notes.append(f"{name} had been dropped and was run after all")
+    for factor in declaration.space.factors:
+        got, wanted = row[factor.name], asked[factor.name]
+        same = got == wanted if factor.kind == "text" else np.isclose(got, wanted, rtol=1e-9)
+        if not same:
+            notes.append(f"{name} was run with {factor.name} = {got}, suggested was {wanted}")
+    return notes

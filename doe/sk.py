@@ -1,0 +1,191 @@
+"""scikit-optimize behind one file: dimensions to and from, its samplers, its optimizer.
+
+Its values come out as NumPy scalars, a NaN ends its optimizer, GBRT does not work, and batches by
+constant liar repeat themselves: what is told is cleaned here and what is asked is made legal here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import factors as fac
+from . import search
+from .errors import CampaignError, SpaceError, unknown
+from .factors import Choice, Factor, Integer, Real
+
+if TYPE_CHECKING:
+    from ..models.engine.lab_model import LabModel
+    from .propose import Proposal
+    from .space import Space
+
+ESTIMATORS = ("GP", "RF", "ET")
+SAMPLERS = ("lhs", "sobol", "halton", "hammersly", "grid")
+
+
+def to_skopt(item: Factor | Space) -> Any:
+    """A factor as a scikit-optimize dimension, a space as the list of its dimensions.
+
+    Steps and units have no place there: `Real` with a step becomes a continuum, and a `Choice` of
+    numbers a categorical without distances.
+    """
+    from skopt.space import Categorical
+    from skopt.space import Integer as SkInteger
+    from skopt.space import Real as SkReal
+
+    if not isinstance(item, Factor):
+        return [to_skopt(f) for f in item.factors]
+    prior = "log-uniform" if item.log else "uniform"
+    if isinstance(item, Real):
+        return SkReal(item.low, item.high, prior=prior, name=item.name)
+    if isinstance(item, Integer):
+        return SkInteger(item.low, item.high, prior=prior, name=item.name)
+    return Categorical(list(item.values), name=item.name)
+
+
+def from_skopt(dimension: Any, name: str | None = None, unit: str | None = None) -> Factor:
+    """A scikit-optimize dimension as a factor.
+
+    Raises
+    ------
+    SpaceError
+        If it has no name and none is given, or is of an unknown kind.
+    """
+    kind = type(dimension).__name__
+    name = name or dimension.name
+    if not name:
+        raise SpaceError(f"{dimension!r} has no name; give from_skopt(dimension, name='rpm')")
+    if kind == "Categorical":
+        return Choice(name, [_plain(v) for v in dimension.categories], unit=unit)
+    if kind not in ("Real", "Integer"):
+        raise SpaceError(f"{kind} is no dimension that can be read; there are Real, Integer, "
+                         "Categorical")  # fmt: skip
+    low, high = _plain(dimension.low), _plain(dimension.high)
+    log = dimension.prior == "log-uniform"
+    return (Real if kind == "Real" else Integer)(name, low, high, log=log, unit=unit)
+
+
+def unit_design(d: int, n: int, seed: int, sampler: str = "lhs") -> np.ndarray:
+    """`n` points of a space-filling design on the unit cube, shape (n, d)."""
+    from skopt import sampler as skopt_sampler
+
+    makers: dict[str, Callable[[], Any]] = {
+        "lhs": lambda: skopt_sampler.Lhs(criterion="maximin", iterations=100),
+        "sobol": skopt_sampler.Sobol,
+        "halton": skopt_sampler.Halton,
+        "hammersly": skopt_sampler.Hammersly,
+        "grid": skopt_sampler.Grid,
+    }
+    if sampler not in makers:
+        raise SpaceError(unknown(sampler, makers, "sampler"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Sobol remarks on n that are no power of two
+        points = makers[sampler]().generate([(0.0, 1.0)] * d, n, random_state=seed % 2**32)
+    return np.clip(np.asarray(points, dtype=float).reshape(n, d), 0, np.nextafter(1, 0))
+
+
+def propose(
+    space: Space,
+    rows: pd.DataFrame,
+    *,
+    objective: str,
+    maximize: bool,
+    model: LabModel | None,
+    fixed: Mapping[str, Any],
+    n: int,
+    pending: pd.DataFrame,
+    seed: int,
+    options: Mapping[str, Any],
+    kept: Mapping[str, np.ndarray] | None = None,
+) -> Proposal:
+    """Suggestions by scikit-optimize's `Optimizer`, a baseline: it knows no model, no levels.
+
+    ``options={"estimator": "GP" | "RF" | "ET"}``. Pending settings are told with its constant lie.
+    """
+    from skopt import Optimizer
+
+    from .propose import Proposal
+
+    estimator = options.get("estimator", "GP")
+    if estimator not in ESTIMATORS:
+        raise CampaignError(unknown(estimator, ESTIMATORS, "estimator"))
+    measured: Any = rows.dropna(subset=[*space.names, objective])
+    measured = measured[_inside(space, measured)]
+    if measured.empty:
+        raise CampaignError("scikit-optimize needs one measured setting of the space at least")
+    readings = measured[objective].to_numpy(dtype=float) * (-1.0 if maximize else 1.0)
+    waiting: Any = pending[_inside(space, pending)]
+    points = _points(space, measured) + _points(space, waiting)
+    values = [*readings.tolist(), *[float(readings.min())] * len(waiting)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it remarks on every repeated point
+        optimizer = Optimizer(
+            to_skopt(space),
+            estimator,
+            n_initial_points=1,
+            random_state=seed % 2**32,
+            space_constraint=_allows(space) if space.rules else None,
+        )
+        optimizer.tell(points, values)
+        asked: Any = optimizer.ask(n_points=n)
+    settings = pd.DataFrame([[_plain(v) for v in point] for point in asked], columns=space.names)
+    settings = _legal(space, settings, np.random.default_rng(seed))
+    blank = pd.DataFrame(
+        np.nan,
+        index=settings.index,
+        columns=["predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"],
+    )
+    reason = [f"scikit-optimize {estimator}, its choice for improvement"] * n
+    return Proposal(
+        settings=settings, predicted=blank, reason=reason, draws={}, weight=0.0, notes=[]
+    )
+
+
+def _allows(space: Space) -> Callable[[Any], bool]:
+    names, rules, constants = space.names, space.rules, space.fixed
+
+    def allowed(point: Any) -> bool:
+        values = {**constants, **dict(zip(names, point, strict=True))}
+        for name, formula in space.formulas.items():
+            values[name] = formula(values)
+        return all(bool(rule.satisfied(values)) for rule in rules)
+
+    return allowed
+
+
+def _inside(space: Space, settings: Any) -> np.ndarray:
+    good = np.ones(len(settings), dtype=bool)
+    for f in space.factors:
+        good &= fac.within(f, settings[f.name])
+    return good
+
+
+def _points(space: Space, settings: pd.DataFrame) -> list[list[Any]]:
+    columns = []
+    for f in space.factors:
+        values = [_plain(v) for v in settings[f.name]]
+        columns.append([int(v) for v in values] if isinstance(f, Integer) else values)
+    return [list(point) for point in zip(*columns, strict=True)]
+
+
+def _legal(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Steps restored; where that breaks a rule, the nearest of many legal settings instead."""
+    settings = space.snap(settings)
+    bad = np.flatnonzero(~space.feasible(settings))
+    if len(bad):
+        legal = space.sample(2048, rng)
+        distance = np.linalg.norm(
+            space.encode(legal)[None] - space.encode(settings.iloc[bad])[:, None], axis=-1
+        )
+        for row, nearest in zip(bad, distance.argmin(axis=1), strict=True):
+            for name in space.names:
+                settings.loc[settings.index[row], name] = legal[name].iloc[nearest]
+    return search.tidy(space, settings)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

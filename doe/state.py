@@ -1,0 +1,222 @@
+"""What a campaign knows, read off its events. Plain functions: the same events, the same state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import data
+from .declaration import Declaration
+from .store import Event
+
+PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd")
+OPEN = ("open", "running")
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the events up to `seq` say.
+
+    Attributes
+    ----------
+    seq : int
+        Last event seen; an append after it is refused if there are newer ones.
+    data_seq : int
+        Last event that recorded results: what depends on the data alone is kept under it.
+    suggestions : DataFrame
+        Every suggestion ever made, indexed by its id: factors, ``predicted_*``, ``reason``,
+        ``by``, ``state`` (open, running, done, failed, abandoned).
+    rows : DataFrame
+        Every recorded row.
+    """
+
+    seq: int
+    data_seq: int
+    suggestions: pd.DataFrame
+    rows: pd.DataFrame
+    events: Sequence[Event]
+
+    def open(self, by: str | None = None) -> pd.DataFrame:
+        """Open suggestions, those of one worker or of all."""
+        table: Any = self.suggestions[self.suggestions["state"].isin(OPEN)]
+        return table if by is None else table[table["by"] == by]
+
+    def draws(self, purpose: str) -> Mapping[str, Any] | None:
+        """Body of the draws kept for this purpose on the present data, if there are."""
+        for e in reversed(self.events):
+            if e.kind == "draws" and e.body["for"] == purpose and e.body["data"] == self.data_seq:
+                return e.body
+        return None
+
+
+def read(events: Sequence[Event], declaration: Declaration) -> State:
+    """State after `events`."""
+    rows = [row for e in events if e.kind == "record" for row in e.body["rows"]]
+    recorded = [e.seq for e in events if e.kind == "record"]
+    table = rows_table(rows, declaration)
+    return State(
+        seq=max((e.seq for e in events), default=0),
+        data_seq=max(recorded, default=0),
+        suggestions=_suggestions(events, table, declaration),
+        rows=table,
+        events=events,
+    )
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]], declaration: Declaration) -> pd.DataFrame:
+    """Recorded rows as a table: suggestion, factors, objective first; numbers as float64."""
+    names = [*declaration.space.names, *declaration.fixed]
+    first = ["suggestion", *names, declaration.objective]
+    rest = dict.fromkeys(k for row in rows for k in row if k not in first)
+    text = _text_columns(declaration)
+    table = pd.DataFrame(index=range(len(rows)))
+    for name in [*first, *rest]:
+        values = [row.get(name) for row in rows]
+        if name in text or any(isinstance(v, str) for v in values):
+            table[name] = pd.Series(values, dtype=object)
+        else:
+            table[name] = np.array([np.nan if v is None else v for v in values], dtype=float)
+    return table
+
+
+def usable(rows: Any) -> np.ndarray:
+    """Where a row is a finished experiment, not a failure, a plan or a published statement."""
+    good = np.ones(len(rows), dtype=bool)
+    if "status" in rows:
+        good &= (rows["status"].isna() | (rows["status"] == "done")).to_numpy()
+    if "kind" in rows:
+        good &= (rows["kind"] != "statement").to_numpy()
+    return good
+
+
+def at_conditions(rows: pd.DataFrame, declaration: Declaration) -> np.ndarray:
+    """Where a row was measured at the campaign's constants (those no model accounts for)."""
+    good = np.ones(len(rows), dtype=bool)
+    for name in declaration.conditions:
+        value = declaration.fixed[name]
+        if isinstance(value, str):
+            good &= (rows[name] == value).to_numpy()
+        else:
+            good &= np.isclose(rows[name].to_numpy(dtype=float), value, rtol=1e-9, atol=0)
+    return good
+
+
+def learned(state: State, declaration: Declaration) -> pd.DataFrame:
+    """Rows that a strategy learns from: finished, comparable, every factor given.
+
+    With ``options={"statements": True}`` and a model, published statements come along.
+    """
+    rows: Any = state.rows
+    good = usable(rows) & at_conditions(rows, declaration)
+    good &= rows[declaration.space.names].notna().all(axis=1).to_numpy()
+    wanted = declaration.options.get("statements") and declaration.model_body is not None
+    if wanted and "kind" in rows:
+        good |= (rows["kind"] == "statement").to_numpy()
+    return rows[good].reset_index(drop=True)
+
+
+def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
+    """Distinct settings with a reading of the objective, in the order of their first reading.
+
+    Returns
+    -------
+    DataFrame
+        Factors, ``suggestion`` (of the first row that answers one) and ``readings``.
+    """
+    names = declaration.space.names
+    good = usable(rows) & at_conditions(rows, declaration)
+    part = rows[good & rows[declaration.objective].notna().to_numpy()]
+    part = part.dropna(subset=names)
+    if part.empty:
+        return pd.DataFrame(columns=[*names, "suggestion", "readings"])
+    groups = part.groupby(names, sort=False, dropna=False)
+    table = groups["suggestion"].first().to_frame()
+    table["readings"] = groups.size()
+    return table.reset_index()[[*names, "suggestion", "readings"]]
+
+
+def seed_for(purpose: str, state: State, declaration: Declaration) -> int:
+    """A seed from the campaign's own and from what is known: equal files, equal seeds."""
+    known = [e.body for e in state.events if e.kind in ("suggest", "record", "abandon")]
+    return int(digest([declaration.seed, purpose, known]), 16) % 2**31
+
+
+def digest(value: Any) -> str:
+    """Short name of plain values."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _text_columns(declaration: Declaration) -> set[str]:
+    text = {n for n, c in data.COLUMNS.items() if c.kind == "text"}
+    text |= {f.name for f in declaration.space.factors if f.kind == "text"}
+    return text | {n for n, v in declaration.fixed.items() if isinstance(v, str)} | {"suggestion"}
+
+
+def _suggestions(
+    events: Sequence[Event], rows: pd.DataFrame, declaration: Declaration
+) -> pd.DataFrame:
+    columns = [*declaration.space.names, *PREDICTED, "reason", "by", "state"]
+    made = [
+        {**entry["settings"], **entry, "by": e.body["by"]}
+        for e in events
+        if e.kind == "suggest"
+        for entry in e.body["suggestions"]
+    ]
+    dropped = {s for e in events if e.kind == "abandon" for s in e.body["suggestions"]}
+    answered: Any = rows[rows["suggestion"].notna()]
+    status = answered["status"] if "status" in answered else pd.Series(None, answered.index)
+    failed = set(answered.loc[status == "failed", "suggestion"])
+    left = set(answered.loc[status == "abandoned", "suggestion"]) | dropped
+    good = answered[usable(answered)]
+    done = set(good.loc[good[declaration.objective].notna(), "suggestion"])
+    begun = set(answered["suggestion"])
+
+    def state(name: str) -> str:
+        ends = (("done", done), ("failed", failed), ("abandoned", left), ("running", begun))
+        return next((word for word, group in ends if name in group), "open")
+
+    table = pd.DataFrame(made, columns=["suggestion", *columns]).set_index("suggestion")
+    table["state"] = [state(name) for name in table.index]
+    for name in PREDICTED:
+        table[name] = np.asarray(table[name], dtype=float)
+    for factor in declaration.space.factors:
+        if factor.kind == "number":
+            table[factor.name] = pd.to_numeric(table[factor.name])
+    return table
+
+
+def history(events: Sequence[Event]) -> pd.DataFrame:
+    """Every event as a row: ``seq``, ``at`` (UTC), ``kind``, ``what``, ``id``."""
+    table = pd.DataFrame(
+        [(e.seq, e.at, e.kind, _told(e), e.id) for e in events],
+        columns=["seq", "at", "kind", "what", "id"],
+    )
+    return table.set_index("seq")
+
+
+def _told(e: Event) -> str:
+    body = e.body
+    match e.kind:
+        case "declare":
+            d = body["declaration"]
+            return f"{'maximize' if d['maximize'] else 'minimize'} {d['objective']}"
+        case "suggest":
+            names = ", ".join(s["suggestion"] for s in body["suggestions"])
+            return f"suggested {names}" + (f" for {body['by']}" if body["by"] else "")
+        case "record":
+            names = dict.fromkeys(r["suggestion"] for r in body["rows"] if "suggestion" in r)
+            text = f"{len(body['rows'])} rows" + (f" of {', '.join(names)}" if names else "")
+            return text + "".join(f"; {note}" for note in body["notes"])
+        case "abandon":
+            text = f"dropped {', '.join(body['suggestions'])}"
+            return text + (f": {body['reason']}" if body["reason"] else "")
+        case "draws":
+            return f"draws kept for {body['for'].split()[0]}, data up to event {body['data']}"
+    return str(body.get("text", ""))

@@ -1,0 +1,63 @@
+"""Strategies by name: whose settings are suggested next. All share `propose`'s signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from ..models.engine.lab_model import LabModel
+    from .propose import Estimate, Proposal
+    from .space import Space
+
+
+def proposer(strategy: str) -> Callable[..., Proposal]:
+    """The function behind "bayes", "skopt" or "random"."""
+    if strategy == "bayes":
+        from .propose import propose
+
+        return propose
+    if strategy == "skopt":
+        from . import sk
+
+        return sk.propose
+    return propose_at_random
+
+
+def estimate(*arguments: Any, **options: Any) -> Estimate:
+    """Posterior of the true mean at settings: `propose.estimate`, loaded when first needed."""
+    from .propose import estimate
+
+    return estimate(*arguments, **options)
+
+
+def propose_at_random(
+    space: Space,
+    rows: pd.DataFrame,
+    *,
+    objective: str,
+    maximize: bool,
+    model: LabModel | None,
+    fixed: Mapping[str, Any],
+    n: int,
+    pending: pd.DataFrame,
+    seed: int,
+    options: Mapping[str, Any],
+    kept: Mapping[str, np.ndarray] | None = None,
+) -> Proposal:
+    """Feasible settings at random, uniform on the factors' own scales; the baseline."""
+    from .propose import Proposal
+
+    settings = space.sample(n, np.random.default_rng(seed)).reset_index(drop=True)
+    blank = pd.DataFrame(
+        np.nan,
+        index=settings.index,
+        columns=["predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"],
+    )
+    reason = ["at random within the space"] * n
+    return Proposal(
+        settings=settings, predicted=blank, reason=reason, draws={}, weight=0.0, notes=[]
+    )
