@@ -233,17 +233,14 @@ def _check(node: ast.expr, kinds: Mapping[str, str], text: str) -> str:
             need(node.left, "number", "arithmetic")
             need(node.right, "number", "arithmetic")
             return "number"
-        case ast.Compare():
+        case ast.Compare() if all(type(op) in COMPARISONS for op in node.ops):
             sides = [_check(side, kinds, text) for side in (node.left, *node.comparators)]
             for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
-                if type(op) not in COMPARISONS:
-                    break
                 if "truth" in (left, right) or left != right:
                     raise _refuse(text, node, f"a {left} is compared with a {right}")
                 if left == "text" and not isinstance(op, (ast.Eq, ast.NotEq)):
                     raise _refuse(text, node, "text can only be compared by == and !=")
-            else:
-                return "truth"
+            return "truth"
         case ast.Call():
             return _check_call(node, kinds, text)
         case ast.Name():

@@ -120,7 +120,8 @@ class Space:
         if isinstance(settings, pd.DataFrame):
             table = settings
         elif isinstance(settings, (Mapping, pd.Series)):
-            table = pd.DataFrame([dict(settings)])
+            several = any(np.ndim(v) for v in dict(settings).values())
+            table = pd.DataFrame(dict(settings) if several else [dict(settings)])
         else:
             table = pd.DataFrame(settings)  # pyright: ignore[reportArgumentType]
         missing = [n for n in self.names if n not in table.columns]

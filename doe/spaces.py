@@ -9,8 +9,8 @@ from .space import Space
 def milling() -> Space:
     """Planetary milling of composite cathodes: speed, time and bead size.
 
-    High speed for long is forbidden: beyond about 20 min at 800 rpm and more, milling damages
-    the electrolyte and overheats the bowl.
+    Ranges of the published experiments. Milling beyond 20 min at 800 rpm and more is forbidden: it
+    brought strong heat and degraded the sulfide electrolyte (doi:10.1002/smll.202507279).
     """
     return Space(
         [

@@ -1,0 +1,231 @@
+"""Whatever leaves a space is legal for every factor and breaks no rule."""
+
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from ssbayes import doe
+from ssbayes.doe import designs
+from ssbayes.doe import factors as fac
+
+
+def mixed() -> doe.Space:
+    return doe.Space(
+        [
+            doe.Real("rpm", 200, 1000, step=50),
+            doe.Real("milling_min", 5, 300, log=True),
+            doe.Integer("cycles_of_rest", 1, 40, log=True),
+            doe.Choice("bead_mm", [5, 1.75, 3], log=True),
+            doe.Choice("method", ["hand", "mill"]),
+        ],
+        constraints=["rpm * milling_min <= 60000"],
+        forbidden=["rpm >= 800 and milling_min > 20", "method == 'hand' and rpm > 500"],
+    )
+
+
+SPACES = {
+    "milling": doe.spaces.milling(),
+    "mixed": mixed(),
+    "narrow band": doe.Space(
+        [doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 300, log=True)],
+        ["abs(rpm * milling_min - 12000) <= 0.5"],
+    ),
+    "small corner": doe.Space(
+        [doe.Real(f"x{i}", 0, 1) for i in range(5)],
+        [f"x{i} > 0.97" for i in range(5)],
+    ),
+    "few settings": doe.Space(
+        [doe.Integer("a", 1, 40), doe.Integer("b", 1, 40), doe.Integer("c", 1, 40)],
+        ["a * b * c == 1147"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_samples_moves_and_designs_are_feasible(name, rng):
+    space = SPACES[name]
+    drawn = space.sample(200, rng)
+    assert len(drawn) == 200
+    assert space.feasible(drawn).all()
+    moved = space.neighbours(drawn.head(20), rng, 5, 0.1)
+    assert space.feasible(moved).all()
+    design = designs.start(space, 6, seed=3)
+    assert len(design) == 6
+    assert space.feasible(design).all()
+
+
+@pytest.mark.parametrize("name", ["milling", "mixed", "narrow band"])
+def test_the_same_seed_draws_the_same(name):
+    space = SPACES[name]
+    first, second = (space.sample(50, np.random.default_rng(5)) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    one, two = (space.neighbours(first, np.random.default_rng(5), 3, 0.1) for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_samples_are_uniform_on_the_declared_scale(rng):
+    space = doe.Space(
+        [
+            doe.Real("milling_min", 5, 300, log=True),
+            doe.Integer("n", 1, 4),
+            doe.Choice("c", ["a", "b"]),
+        ]
+    )
+    drawn = space.sample(4000, rng)
+    below = np.mean(drawn["milling_min"] < np.sqrt(5 * 300))
+    assert below == pytest.approx(0.5, abs=0.03)
+    assert drawn["n"].value_counts(normalize=True).to_numpy() == pytest.approx(0.25, abs=0.03)
+    assert np.mean(drawn["c"] == "a") == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_walk_in_a_small_region_covers_it(rng):
+    """The corner x > 0.97 of five factors holds 2e-8 of the cube; its middle is 0.985."""
+    space = SPACES["small corner"]
+    drawn = space.sample(1000, rng)
+    assert drawn.mean().to_numpy() == pytest.approx(0.985, abs=0.002)
+    assert drawn.std().to_numpy() == pytest.approx(0.03 / np.sqrt(12), abs=0.0015)
+
+
+def test_encoding_places_numbers_on_their_scale_and_text_in_columns():
+    space = mixed()
+    at = space.encode(
+        {"method": "mill", "rpm": 600, "milling_min": np.sqrt(1500), "cycles_of_rest": 40,
+         "bead_mm": 1.75, "more": 1}
+    )  # fmt: skip
+    assert space.width == at.shape[1] == 6
+    assert at[0] == pytest.approx([0.5, 0.5, 1, 0, 0, 1])
+
+
+def test_encoding_does_not_clip_what_was_really_run():
+    at = doe.spaces.milling().encode({"rpm": 1200, "milling_min": 5, "bead_mm": 5})
+    assert at[0, 0] == pytest.approx(1.25)
+
+
+def test_steps_are_decimals_that_a_person_can_type():
+    factor = doe.Real("filling", 0.1, 0.5, step=0.1)
+    assert factor.levels is not None
+    assert factor.levels.tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+def test_suggested_numbers_are_rounded_where_no_rule_forbids_it(rng):
+    drawn = doe.spaces.milling().sample(100, rng)
+    assert np.all(drawn["rpm"] % 1 == 0)
+    assert all(float(f"{v:.3g}") == v for v in drawn["milling_min"])
+
+
+def test_snap_finds_the_nearest_legal_value():
+    space = mixed()
+    snapped = space.snap(
+        {"rpm": 630, "milling_min": 400, "cycles_of_rest": 3.4, "bead_mm": 2.4, "method": "mill"}
+    )
+    assert snapped.iloc[0].tolist() == [650, 300, 3, 3, "mill"]
+
+
+def test_neighbours_of_a_step_move_by_a_step_at_least(rng):
+    space = doe.Space([doe.Real("rpm", 200, 1000, step=50)])
+    moved = space.neighbours({"rpm": 600}, rng, 200, 0.001)
+    assert set(moved["rpm"]) == {550, 650}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "forbidden", "named", "not_named"),
+    [
+        (["rpm >= 900", "milling_min > 100", "bead_mm > 2"],
+         ["rpm >= 800 and milling_min > 20"], ["rpm >= 900", "milling_min > 100"], "bead_mm > 2"),
+        (["rpm > 5000", "bead_mm > 2"], [], ["rpm > 5000"], "bead_mm > 2"),
+        (["rpm * milling_min == 6000.123"], [], ["abs(a - b) <= tolerance"], "clash"),
+    ],
+)  # fmt: skip
+def test_an_empty_space_names_the_rules_that_clash(constraints, forbidden, named, not_named):
+    with pytest.raises(doe.SpaceError, match="no setting is feasible") as caught:
+        doe.Space(doe.spaces.milling().factors, constraints, forbidden)
+    for text in named:
+        assert text in str(caught.value)
+    assert not_named not in str(caught.value)
+
+
+def test_rules_may_use_constants_and_derived_quantities(rng):
+    space = doe.Space(
+        [doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 300, log=True)],
+        constraints=["turns * filling <= 6000"],
+        derived={"turns": "rpm * milling_min"},
+    )
+    assert space.awaits == ("filling",)
+    with pytest.raises(doe.RuleError, match=r"filling.*fixed="):
+        space.sample(3, rng)
+    drawn = space.given({"filling": 0.5}).sample(100, rng)
+    assert np.max(drawn["rpm"] * drawn["milling_min"]) <= 12000
+
+
+def test_what_was_run_between_steps_is_allowed_but_not_feasible():
+    space = doe.Space([doe.Real("rpm", 200, 1000, step=50)], forbidden=["rpm > 900"])
+    assert space.allowed({"rpm": [610, 930]}).tolist() == [True, False]
+    assert space.feasible({"rpm": [610, 600]}).tolist() == [False, True]
+
+
+def test_objections_say_where_and_why():
+    said = doe.spaces.milling().objections({"rpm": 900, "milling_min": 30, "bead_mm": 4})
+    assert said == [
+        "row 0: bead_mm = 4 is not in {1.75, 3, 5}",
+        "row 0 breaks forbidden 'rpm >= 800 and milling_min > 20'",
+    ]
+
+
+def test_declaration_round_trip():
+    space = mixed()
+    again = doe.Space.from_dict(space.to_dict())
+    assert again.to_dict() == space.to_dict()
+    assert repr(again) == repr(space)
+    assert list(space.describe()["unit"]) == ["1/min", "min", "", "mm", ""]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: doe.Real("rpm", 1000, 200), "low=1000 must be below high=200"),
+        (lambda: doe.Real("rpm", cast(Any, "200"), 1000), "low='200' is no number"),
+        (lambda: doe.Real("rpm", np.nan, 1000), "must be finite"),
+        (lambda: doe.Real("x", 0, 1, log=True), "log=True needs low above 0"),
+        (lambda: doe.Real("x", 0, 1, step=2), "step=2 must be above 0 and at most"),
+        (lambda: doe.Real("x", 0, 1, step=1e-7), "levels, more than"),
+        (lambda: doe.Real("milling time", 0, 1), "no column name"),
+        (lambda: doe.Real("rpm", 200, 1000, unit="rad/s"), "this column is in '1/min'"),
+        (lambda: doe.Real("porosity", 10, 40), "is it in another unit"),
+        (lambda: doe.Integer("n", 1, cast(Any, 2.5)), "use Real"),
+        (lambda: doe.Choice("bead_mm", [3]), "two values at least"),
+        (lambda: doe.Choice("bead_mm", [3, "5"]), "all numbers or all text"),
+        (lambda: doe.Choice("bead_mm", [3, 3]), "one value twice"),
+        (lambda: doe.Choice("method", "hand"), "is no list"),
+        (lambda: doe.Choice("method", [1, 2]), "is a text column"),
+        (lambda: doe.Space([]), "one factor at least"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)] * 2), "declared twice"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], "x < 1"), "is a list of rules"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], ["y < 1"]), "'y' is no factor here"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], fixed={"x": 1}), "also given a value"),
+        (lambda: doe.spaces.milling().encode({"rpm": 300}), "lack milling_min, bead_mm"),
+        (
+            lambda: doe.spaces.milling().encode({"rpm": "fast", "milling_min": 5, "bead_mm": 3}),
+            "'fast' in row 0 is no number",
+        ),
+        (lambda: mixed().snap(mixed().sample(1, np.random.default_rng(0)).assign(method="mil")),
+         "did you mean 'mill'"),
+    ],
+)  # fmt: skip
+def test_bad_declarations_say_what_is_wrong(make, message):
+    with pytest.raises(doe.DoeError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_every_factor_kind_round_trips_as_plain_values():
+    for factor in mixed().factors:
+        assert fac.from_dict(fac.to_dict(factor)) == factor
+
+
+def test_a_start_design_keeps_away_from_what_there_is():
+    space = doe.spaces.milling()
+    known = designs.start(space, 4, seed=1)
+    more = designs.start(space, 4, seed=1, beside=known)
+    gaps = np.linalg.norm(space.encode(more)[:, None] - space.encode(known)[None], axis=-1)
+    assert gaps.min() > 0.3
