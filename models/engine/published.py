@@ -1,0 +1,356 @@
+"""Published summaries in a fit: from rows that hold a mean of cells to likelihood terms.
+
+A row whose outcome has ``x_n > 1`` is a summary of ``x_n`` cells from ``x_batches`` batches; batch
+and cell deviations are integrated out (see ``summaries``). Three rules keep the evidence honest:
+
+- *Nothing is used twice.* A summary that names other rows in ``contains`` is not used beside
+  them: what it says about the cells they leave over (a remainder, exact arithmetic) is.
+- *The same cells under several conditions are not several sets of cells.* Summaries with one
+  ``same_cells`` label are linked along a condition (the C-rate): each is used given the one before,
+  with the correlation that the model implies for its means and sums of squares. The link is a
+  Gaussian copula; what reaches two conditions back passes through the one between.
+- *An unknown divisor stays unknown.* Where ``x_sd_ddof`` is empty both conventions enter with equal
+  weight, except where arithmetic excludes one (a remainder with a negative sum of squares, or
+  outside its own printed range).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import summaries
+from .arrays import namespace
+from .encode import number, text
+from .inputs import Inputs
+
+IMPOSSIBLE = -1e4
+"""Log weight of a divisor that arithmetic excludes."""
+
+
+NODES = ("row", "before", "mean", "ss", "log_weight", "typical_ss", "spread", "counted", "linked",
+         "linked_spread", "cells", "batches", "within_df", "between_df", "log_constant")
+
+
+@dataclass
+class Summary:
+    """One mean of cells, before it becomes arrays.
+
+    ``ss`` and ``log_weight`` have one entry for each divisor, n and n - 1; the weights hold the
+    probability of the divisor and what turns a density of SS into one of the printed SD.
+    """
+
+    row: int
+    name: str
+    mean: float
+    cells: float
+    batches: float
+    ss: tuple[float, float] | None = None
+    log_weight: tuple[float, float] = (IMPOSSIBLE, IMPOSSIBLE)
+    counted: bool = True
+    series: str = ""
+    condition: float = 0.0
+
+
+def summary_encoder(outcome: str, along: str) -> Callable[..., dict[str, Any]]:
+    """An encoder (for ``LabModel.encoders``) of the summaries of an outcome.
+
+    Parameters
+    ----------
+    outcome
+        Column whose summaries are wanted.
+    along
+        Column of the condition that differs between rows of the same cells.
+    """
+
+    def encode(rows: pd.DataFrame, table: pd.DataFrame, statements: bool) -> dict[str, Any]:
+        found, used = read_summaries(rows, table, outcome, along)
+        value = number(rows, outcome)
+        reading = np.flatnonzero(~np.isnan(value) & ~used & text(
+            rows, f"{outcome}_censored").eq("").to_numpy())
+        sd = number(rows, f"{outcome}_sd", 0.0)
+        return arrays(found, outcome) | {
+            f"{outcome}__row": reading.astype("int64"),
+            f"{outcome}__value": value[reading],
+            f"{outcome}__n": np.ones(len(reading)),
+            f"{outcome}__sd": sd[reading],
+        }
+
+    return encode
+
+
+def read_summaries(
+    rows: pd.DataFrame, table: pd.DataFrame, outcome: str, along: str
+) -> tuple[list[Summary], np.ndarray]:
+    """Summaries of an outcome among the rows of a fit.
+
+    Parameters
+    ----------
+    rows
+        Rows that the fit uses.
+    table
+        The whole table, in which ``contains`` may name rows.
+    outcome, along
+        As in ``summary_encoder``.
+
+    Returns
+    -------
+    summaries, is_summary
+        The list, remainders included, and which rows were taken.
+
+    Raises
+    ------
+    ValueError
+        If a summary states no number of batches, if a batch has single cells beside a summary that
+        does not name them, or if a pooled row and its parts contradict each other.
+    """
+    value, cells = number(rows, outcome), number(rows, f"{outcome}_n")
+    used = ~np.isnan(value) & (cells > 1)
+    names = text(rows, "row_id").to_numpy()
+    named = dict(zip(text(table, "row_id"), table.index, strict=True))
+    position = {label: k for k, label in enumerate(rows.index)}
+    condition = number(rows, along)
+    series = text(rows, "same_cells").to_numpy()
+    study = text(rows, "study").to_numpy()
+    given_batch = text(table, "batch").loc[rows.index].to_numpy()
+    _refuse_overlap(rows, used, ~np.isnan(value) & ~used, condition, given_batch)
+    found: list[Summary] = []
+    for k in map(int, np.flatnonzero(used)):
+        name = str(names[k] or rows.index[k])
+        one = _row(rows, k, outcome, name, given_batch[k] != "")
+        own_series = series[k] or "|".join(
+            [*text(rows, "method").to_numpy()[[k]], given_batch[k], f"{one.cells:g}"])
+        one.series, one.condition = f"{study[k]}|{own_series}", float(condition[k])
+        labels = [part.strip() for part in text(rows, "contains").iloc[k].split(";")]
+        inside = [named[part] for part in labels if part and part in named]
+        parts = [position[label] for label in inside
+                 if label in position and not np.isnan(value[position[label]])]
+        for part in parts:
+            if condition[part] != condition[k]:
+                raise ValueError(
+                    f"row {name} contains row {names[part] or rows.index[part]}, which was "
+                    f"measured at another {along} ({condition[part]:g}, not {condition[k]:g})")
+        found.append(one)
+        if parts:
+            one.counted = False
+            missing = table.loc[[label for label in inside if label not in
+                                 [rows.index[p] for p in parts]]]
+            found += _left_over(one, [_row(rows, p, outcome, str(names[p]), True) for p in parts],
+                                rows, k, parts, missing, outcome)
+    return found, used
+
+
+def _row(
+    rows: pd.DataFrame, k: int, outcome: str, name: str, of_one_batch: bool
+) -> Summary:
+    row = rows.iloc[[k]]
+    cells = float(number(row, f"{outcome}_n", 1.0)[0])
+    batches = float(number(row, f"{outcome}_batches", 1.0 if of_one_batch else np.nan)[0])
+    if np.isnan(batches):
+        raise ValueError(
+            f"row {name}: {outcome} is a mean of {cells:g} cells, of how many batches? Fill "
+            f"{outcome}_batches (or name the one batch in the column 'batch'); cells of a few "
+            "batches are not so many replicates")
+    one = Summary(k, name, float(number(row, outcome)[0]), cells, batches)
+    sd = float(number(row, f"{outcome}_sd")[0])
+    if cells > 1 and sd > 0:
+        ddof = float(number(row, f"{outcome}_sd_ddof", 0.5)[0])
+        one.ss = (sd**2 * cells, sd**2 * (cells - 1.0))
+        one.log_weight = _log_weights(ddof, sd, cells)
+    return one
+
+
+def _log_weights(ddof: float, sd: float, cells: float) -> tuple[float, float]:
+    """Log of probability x dSS/dsd of each divisor."""
+    with np.errstate(divide="ignore"):
+        chance = np.maximum(np.log([1.0 - ddof, ddof]), IMPOSSIBLE)
+    jacobian = np.log(2.0 * sd * np.array([cells, cells - 1.0]))
+    return float(chance[0] + jacobian[0]), float(chance[1] + jacobian[1])
+
+
+def _left_over(
+    pooled: Summary, parts: list[Summary], rows: pd.DataFrame, k: int, at: list[int],
+    missing: pd.DataFrame, outcome: str,
+) -> list[Summary]:
+    """The cells that a pooled row has beyond its printed parts, as one further summary."""
+    left = pooled.cells - sum(part.cells for part in parts)
+    if left <= 0:
+        return []
+    rest = Summary(pooled.row, f"{pooled.name} without {', '.join(p.name for p in parts)}", np.nan,
+                   left, pooled.batches - sum(part.batches for part in parts))
+    if rest.batches < 1:
+        raise ValueError(
+            f"row {pooled.name}: its parts hold all its batches but not all its cells")
+    sd = number(rows, f"{outcome}_sd", 0.0)
+    stated = number(rows, f"{outcome}_sd_ddof")
+    low = float(np.nanmax(number(missing, f"{outcome}_sd_low", 0.0), initial=0.0))
+    high = float(np.nanmin(number(missing, f"{outcome}_sd_high", np.inf), initial=np.inf))
+    ss, weights, reasons = [1.0, 1.0], [IMPOSSIBLE, IMPOSSIBLE], []
+    for convention in (0, 1):
+        known = stated[at][~np.isnan(stated[at])]
+        if len(known) and not np.any(known == convention):
+            continue
+        own = [int(stated[k])] if not np.isnan(stated[k]) else [convention, 1 - convention]
+        for ddof in own:
+            try:
+                found = summaries.remainder(
+                    {"mean": pooled.mean, "sd": sd[k], "n": pooled.cells},
+                    [{"mean": p.mean, "sd": sd[p.row], "n": p.cells} for p in parts],
+                    ddof=ddof, part_ddof=convention)
+                bounds = _inside(found, left - convention, low, high)
+            except ValueError as error:
+                reasons.append(str(error))
+                continue
+            rest.mean = found["mean"]
+            ss[convention] = float(np.clip(found["ss"], *bounds))
+            weights[convention] = float(np.log(0.5 * 2.0 * sd[k] * (pooled.cells - ddof)))
+            break
+    if max(weights) <= IMPOSSIBLE:
+        raise ValueError(f"row {pooled.name} and the rows it contains: {'; '.join(reasons)}")
+    if left > 1:
+        rest.ss, rest.log_weight = (ss[0], ss[1]), (weights[0], weights[1])
+    return [rest]
+
+
+def _inside(
+    found: dict[str, float], divisor: float, low: float, high: float
+) -> tuple[float, float]:
+    """Range of SS that rounding and a printed range of the SD leave open."""
+    if divisor <= 0:
+        return found["ss_low"], found["ss_high"]
+    bottom = max(found["ss_low"], low**2 * divisor, 1e-6)
+    top = min(found["ss_high"], high**2 * divisor)
+    if bottom > top:
+        raise ValueError(
+            f"the SD left over lies in {np.sqrt(found['ss_low'] / divisor):.1f} to "
+            f"{np.sqrt(found['ss_high'] / divisor):.1f}, its printed range is {low:g} to {high:g}")
+    return bottom, top
+
+
+def _refuse_overlap(
+    rows: pd.DataFrame, summary: np.ndarray, single: np.ndarray, condition: np.ndarray,
+    batch: np.ndarray,
+) -> None:
+    """Refuse single cells of a batch beside a summary of that batch that does not name them."""
+    study, ids = text(rows, "study").to_numpy(), text(rows, "row_id").to_numpy()
+    contained = {part.strip() for cell in text(rows, "contains") for part in cell.split(";")}
+    cells = {(study[k], batch[k], condition[k]): rows.index[k] for k in np.flatnonzero(single)
+             if batch[k] and ids[k] not in contained}
+    for k in np.flatnonzero(summary):
+        other = cells.get((study[k], batch[k], condition[k])) if batch[k] else None
+        if other is not None:
+            raise ValueError(
+                f"row {rows.index[k]} is a mean of cells of batch {batch[k]!r} and row {other} a "
+                "single cell of it at the same condition: the cell would count twice. Name the "
+                "single cells in 'contains' of the mean (by row_id), or keep one of them")
+
+
+def arrays(found: Sequence[Summary], outcome: str) -> dict[str, np.ndarray]:
+    """Summaries as the arrays that ``observe_summaries`` asks for, linked along the condition."""
+    before, linked = np.arange(len(found)), np.zeros(len(found))
+    last: dict[str, int] = {}
+    own_rows = [k for k, one in enumerate(found) if one.series]
+    for k in sorted(own_rows, key=lambda k: found[k].condition):
+        one, j = found[k], last.get(found[k].series)
+        if j is not None and (found[j].cells, found[j].batches) == (one.cells, one.batches):
+            before[k], linked[k] = j, float(found[j].condition != one.condition)
+        last[one.series] = k
+    spread = np.array([one.ss is not None for one in found], dtype=float)
+    ss = np.array([one.ss or (1.0, 1.0) for one in found]).reshape(-1, 2)
+    weight = np.array([one.log_weight for one in found]).reshape(-1, 2)
+    share = np.exp(weight - weight.max(axis=1, keepdims=True, initial=IMPOSSIBLE))
+    share /= share.sum(axis=1, keepdims=True)
+    cells = np.array([one.cells for one in found])
+    constants = summaries.summary_constants(cells, np.array([one.batches for one in found]))
+    parts = {
+        "row": np.array([one.row for one in found], dtype="int64"),
+        "before": before.astype("int64"),
+        "mean": np.array([one.mean for one in found]),
+        "ss": ss,
+        "log_weight": weight,
+        "typical_ss": np.exp((share * np.log(ss)).sum(axis=1)),
+        "spread": spread,
+        "counted": np.array([one.counted for one in found], dtype=float),
+        "linked": linked,
+        "linked_spread": linked * spread * spread[before],
+        **constants,
+    }
+    return {f"{outcome}_summary__{name}": values for name, values in parts.items()}
+
+
+def observe_summaries(
+    x: Inputs, outcome: str, *, mu: Any, batch: Sequence[Any], cell: Sequence[Any], own: Any
+) -> None:
+    """Likelihood of the summaries of an outcome, one term for each.
+
+    Parameters
+    ----------
+    x
+        The builder's inputs.
+    outcome
+        Column of the summaries; the model needs its ``summary_encoder``.
+    mu
+        Expected value over rows.
+    batch, cell
+        Loadings over rows of the independent standard-normal deviations that a batch, and a cell,
+        keeps under all conditions: one tensor each.
+    own
+        SD over rows of what is new in every reading of a cell.
+    """
+    def node(name: str) -> Any:
+        kind = "int64" if name in ("row", "before") else "float64"
+        wide = name in ("ss", "log_weight")
+        return x.data(f"{outcome}_summary__{name}", dtype=kind, ndim=2 if wide else 1)
+
+    x.term(f"{outcome}_summary", log_density(
+        {name: node(name) for name in NODES}, mu=mu, batch=batch, cell=cell, own=own))
+
+
+def log_density(
+    given: Mapping[str, Any], *, mu: Any, batch: Sequence[Any], cell: Sequence[Any], own: Any
+) -> Any:
+    """Log density of each summary, linked to the one before of the same cells.
+
+    Parameters
+    ----------
+    given
+        The arrays of ``arrays`` under their short names, for NumPy, JAX or PyTensor.
+    mu, batch, cell, own
+        As in ``observe_summaries``.
+
+    Returns
+    -------
+    array
+        ``(summaries,)``. The entry of a summary that is not counted holds its link alone.
+    """
+    xp = namespace(*given.values(), mu, own, *batch, *cell)
+    row, before = given["row"], given["before"]
+    cells, batches = given["cells"], given["batches"]
+    batch_at, cell_at, own_at = [b[row] for b in batch], [c[row] for c in cell], own[row]
+    batch_sd = sum(b**2 for b in batch_at) ** 0.5
+    cell_sd = (sum(c**2 for c in cell_at) + own_at**2) ** 0.5
+    variance = summaries.mean_variance(batch_sd, cell_sd, cells, batches)
+    off = given["mean"] - mu[row]
+    density = summaries.log_density_normal(off, 0.0, variance)
+    each = [
+        summaries.log_density_sum_of_squares(given["ss"][:, k], batch_sd, cell_sd, given)
+        + given["log_weight"][:, k]
+        for k in (0, 1)
+    ]
+    density = density + given["spread"] * xp.logaddexp(each[0], each[1])
+
+    kept_batch = sum(b * b[before] for b in batch_at)
+    kept_cell = sum(c * c[before] for c in cell_at)
+    together = (kept_batch / batches + kept_cell / cells) / (variance * variance[before]) ** 0.5
+    score = off / variance**0.5
+    link = summaries.log_dependence(score, score[before], given["linked"] * together)
+    ss_score = summaries.score_of_sum_of_squares(given["typical_ss"], batch_sd, cell_sd, given)
+    ss_together = summaries.correlation_of_sums_of_squares(
+        (batch_sd, batch_sd[before]), (cell_sd, cell_sd[before]), kept_batch, kept_cell, given)
+    link = link + summaries.log_dependence(
+        ss_score, ss_score[before], given["linked_spread"] * ss_together)
+    return given["counted"] * density + link
