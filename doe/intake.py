@@ -71,6 +71,8 @@ def check_results(
     table = table.astype(object).where(table.notna(), None)
     _check_suggestions(table, where, state)
     table = _without_suggested_reasons(table, state)
+    # misspelt columns and bad cells are told before anything is said to be missing
+    table = data.validate(table, declaration.columns(needed=False), where=where)
     table, notes = _without_empty(table, declaration)
     filled = _completed(table, declaration, state)
     wanted = declaration.columns(needed=True)

@@ -87,7 +87,7 @@ class Rule:
     text: str
     names: tuple[str, ...]
     negated: bool
-    _tree: ast.expr = field(repr=False, compare=False)
+    tree: ast.expr = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{'forbidden' if self.negated else 'constraint'} {self.text!r}"
@@ -108,14 +108,14 @@ class Rule:
         """
         arrays = _arrays(self, values)
         with np.errstate(all="ignore"):
-            holds = _truth(self._tree, arrays, not self.negated, _HOLDS)
+            holds = _truth(self.tree, arrays, not self.negated, _HOLDS)
         return np.broadcast_to(holds, np.broadcast_shapes(*(a.shape for a in arrays.values())))
 
     def violation(self, values: Mapping[str, object]) -> np.ndarray:
         """How far the rule is from holding, in the units of its comparisons; 0 where it holds."""
         arrays = _arrays(self, values)
         with np.errstate(all="ignore"):
-            gap = _truth(self._tree, arrays, not self.negated, _GAPS)
+            gap = _truth(self.tree, arrays, not self.negated, _GAPS)
         return np.broadcast_to(gap, np.broadcast_shapes(*(a.shape for a in arrays.values())))
 
 
@@ -125,12 +125,12 @@ class Formula:
 
     text: str
     names: tuple[str, ...]
-    _tree: ast.expr = field(repr=False, compare=False)
+    tree: ast.expr = field(repr=False, compare=False)
 
     def __call__(self, values: Mapping[str, object]) -> np.ndarray:
         arrays = _arrays(self, values)
         with np.errstate(all="ignore"):
-            return np.asarray(_value(self._tree, arrays), dtype=float)
+            return np.asarray(_value(self.tree, arrays), dtype=float)
 
 
 def parse(text: str, kinds: Mapping[str, str], negated: bool = False) -> Rule:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from . import factors as fac
-from . import search
+from . import pointwise, search
 from .errors import CampaignError, SpaceError, unknown
 from .factors import Choice, Factor, Integer, Real
 
@@ -146,13 +146,14 @@ def propose(
 
 
 def _allows(space: Space) -> Callable[[Any], bool]:
-    names, rules, constants = space.names, space.rules, space.fixed
+    names, constants = space.names, space.fixed
+    rules = [pointwise.predicate(rule) for rule in space.rules]
 
     def allowed(point: Any) -> bool:
         values = {**constants, **dict(zip(names, point, strict=True))}
         for name, formula in space.formulas.items():
             values[name] = formula(values)
-        return all(bool(rule.satisfied(values)) for rule in rules)
+        return all(holds(values) for holds in rules)
 
     return allowed
 

@@ -7,7 +7,7 @@ import string
 import numpy as np
 import pytest
 from ssbayes import doe
-from ssbayes.doe import rules
+from ssbayes.doe import pointwise, rules
 
 KINDS = {"rpm": "number", "milling_min": "number", "method": "text"}
 
@@ -50,6 +50,8 @@ def test_agrees_with_python_itself(rng):
             bool(eval(text, functions, {n: v[i] for n, v in values.items()})) != negated
             for i in range(20)
         ]
+        one_by_one = pointwise.predicate(rule)
+        assert [one_by_one({n: v[i] for n, v in values.items()}) for i in range(20)] == expected
         holds = np.broadcast_to(rule.satisfied(values), 20)
         assert holds.tolist() == expected, text
         assert (np.broadcast_to(rule.violation(values), 20) == 0).tolist() == expected, text
@@ -126,6 +128,7 @@ def test_an_undefined_number_holds_neither_plainly_nor_negated():
     for text in ("log(rpm) < 3", "log(rpm) >= 3", "log(rpm) != 3", "not (log(rpm) < 3)"):
         rule = rules.parse(text, KINDS)
         assert not rule.satisfied(values).any()
+        assert not pointwise.predicate(rule)({"rpm": -1.0})
         assert rule.violation(values)[0] > 0
 
 

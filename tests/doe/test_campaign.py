@@ -1,0 +1,461 @@
+"""A campaign goes on where it stopped, loses nothing, and says what it cannot use."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ssbayes import data, doe
+from ssbayes.doe.store import Store
+
+DECLARED: dict[str, Any] = {
+    "maximize": "capacity_mAh_g",
+    "fixed": {"c_rate": 0.1, "filling": 0.5},
+    "seed": 1,
+}
+HERE = Path(__file__).parent
+
+
+def begin(store=None, **changes) -> doe.Campaign:
+    return doe.Campaign(doe.spaces.milling(), store=store, **{**DECLARED, **changes})
+
+
+def started(store=None, **changes) -> doe.Campaign:
+    """A campaign whose four start settings have been measured."""
+    campaign = begin(store, **changes)
+    first: Any = campaign.suggest(4)
+    campaign.record(first.assign(capacity_mAh_g=[150.0, 160.0, 140.0, 100.0]))
+    return campaign
+
+
+pytestmark = pytest.mark.usefixtures("calls")
+
+
+# what to run next
+
+
+def test_the_first_suggestions_fill_the_space_and_the_next_are_the_strategys(calls):
+    campaign = begin()
+    first: Any = campaign.suggest(4)
+    assert list(first["suggestion"]) == ["s0001", "s0002", "s0003", "s0004"]
+    assert first["reason"].str.startswith("start design").all()
+    assert not calls
+    campaign.record(first.assign(capacity_mAh_g=[150.0, 160.0, 140.0, 100.0]))
+    after: Any = campaign.suggest(2)
+    assert list(after["suggestion"]) == ["s0005", "s0006"]
+    assert list(after["reason"]) == ["looks good"] * 2
+    assert after["predicted_mean"].notna().all()
+    assert after.attrs["notes"] == ["simulated strategy"]
+
+
+def test_asked_again_the_same_suggestions_come_back_topped_up(tmp_path):
+    campaign = started(tmp_path / "mill.db")
+    two = campaign.suggest(2)
+    again = begin(tmp_path / "mill.db").suggest(2)
+    pd.testing.assert_frame_equal(two, again)
+    four = campaign.suggest(4)
+    pd.testing.assert_frame_equal(four.head(2), two)
+    assert len(four) == 4
+    assert len(campaign.suggest(1)) == 4
+
+
+def test_equal_campaigns_suggest_the_same_in_any_file(tmp_path):
+    one, two = started(tmp_path / "one.db"), started(tmp_path / "two.db")
+    one.rank()  # what has been looked at does not count, what is known does
+    pd.testing.assert_frame_equal(one.suggest(3), two.suggest(3))
+    other = started(seed=2).suggest(3)
+    assert not np.allclose(other["rpm"], one.suggest(3)["rpm"])
+
+
+def test_the_strategy_is_told_of_open_dropped_and_failed_settings(calls):
+    campaign = started()
+    campaign.suggest(3)
+    campaign.drop("s0005", reason="mill is away")
+    campaign.record({"suggestion": "s0006", "status": "failed", "reason": "jar broke"})
+    campaign.suggest(2)
+    assert len(calls[-1].pending) == 3
+    assert len(calls[-1].rows) == 4
+    assert calls[-1].rows["filling"].tolist() == [0.5] * 4
+
+
+def test_draws_of_a_fit_are_kept_for_the_same_data_and_no_longer(calls):
+    campaign = started()
+    campaign.suggest(1)
+    assert calls[-1].kept is None
+    campaign.suggest(2)
+    kept: Any = calls[-1].kept
+    assert kept["theta"].shape == (8,)
+    campaign.rank()
+    again: Any = calls[-1].kept
+    assert again["theta"].tolist() == kept["theta"].tolist()
+    campaign.record({"suggestion": "s0005", "capacity_mAh_g": 155.0})
+    campaign.suggest(2)
+    assert calls[-1].kept is None
+
+
+def test_benches_get_suggestions_of_their_own(calls):
+    campaign = started()
+    a, b = campaign.suggest(2, by="a"), campaign.suggest(2, by="b")
+    assert not set(a["suggestion"]) & set(b["suggestion"])
+    assert len(calls[-1].pending) == 2
+    pd.testing.assert_frame_equal(campaign.suggest(2, by="a"), a)
+    assert len(campaign.suggest(1)) == 4
+
+
+def test_a_start_design_of_any_size_and_none():
+    assert len(begin(initial=2).suggest(3)) == 3
+    campaign = begin(initial=0)
+    campaign.record({"rpm": 600, "milling_min": 10, "bead_mm": 5, "capacity_mAh_g": 165.0})
+    assert list(campaign.suggest(1)["reason"]) == ["looks good"]
+    more = begin(initial=6)
+    more.record({"rpm": 600, "milling_min": 10, "bead_mm": 5, "capacity_mAh_g": 165.0})
+    told: Any = more.suggest(6)["reason"].str.startswith("start design")
+    assert told.tolist() == [True] * 5 + [False]
+
+
+# what came out
+
+
+def test_a_sheet_filled_in_by_hand_is_recorded_and_the_rest_stays_open(tmp_path):
+    campaign = begin()
+    sheet = campaign.suggest(4)
+    sheet["capacity_mAh_g"] = [150.0, None, 140.0, None]
+    sheet["status"] = [None, None, None, "failed"]
+    sheet.loc[3, "reason"] = "short circuit"
+    sheet.to_csv(tmp_path / "sheet.csv", index=False)
+    recorded = campaign.record(tmp_path / "sheet.csv")
+    assert list(recorded["suggestion"]) == ["s0001", "s0003", "s0004"]
+    assert recorded["batch"].tolist() == ["s0001", "s0003", "s0004"]
+    assert recorded.attrs["notes"] == ["s0002: nothing measured yet, left open"]
+    states = campaign.suggestions().set_index("suggestion")["state"].to_dict()
+    assert states == {"s0001": "done", "s0002": "open", "s0003": "done", "s0004": "failed"}
+    assert recorded["reason"].tolist() == [None, None, "short circuit"]
+
+
+def test_what_was_really_run_counts_and_is_noted():
+    campaign = begin()
+    asked = campaign.suggest(1).iloc[0]
+    recorded = campaign.record(
+        {"suggestion": "s0001", "rpm": asked["rpm"] + 7, "capacity_mAh_g": 150.0}
+    )
+    assert recorded["rpm"].tolist() == [asked["rpm"] + 7]
+    assert recorded["milling_min"].tolist() == [asked["milling_min"]]
+    assert "s0001 was run with rpm" in recorded.attrs["notes"][0]
+
+
+def test_settings_outside_the_space_are_kept_and_noted_but_never_recommended():
+    campaign = begin()
+    rows = {"rpm": [900, 600], "milling_min": [60, 10], "bead_mm": [5, 5],
+            "capacity_mAh_g": [190.0, 165.0]}  # fmt: skip
+    recorded = campaign.record(rows)
+    assert "breaks forbidden" in recorded.attrs["notes"][0]
+    table: Any = campaign.rank().table
+    assert sorted(table["allowed"]) == [False, True]
+    assert float(campaign.best()["rpm"]) == 600
+
+
+def test_several_cells_and_conditions_of_one_suggestion(calls):
+    campaign = begin()
+    campaign.suggest(1)
+    campaign.record(
+        [{"suggestion": "s0001", "cell": c, "c_rate": r, "capacity_mAh_g": 150.0 - 9 * r}
+         for c in ("c1", "c2") for r in (0.1, 1.0)]
+    )  # fmt: skip
+    assert len(campaign.results()) == 4
+    table: Any = campaign.rank().table
+    assert table["readings"].tolist() == [2]  # without physics, only the campaign's own rate counts
+    assert len(calls[-1].rows) == 2
+
+
+def test_a_partly_measured_suggestion_is_still_open():
+    campaign = begin()
+    campaign.suggest(1)
+    campaign.record({"suggestion": "s0001", "specific_energy_J_g": 400.0})
+    assert list(campaign.suggestions()["state"]) == ["running"]
+    assert list(campaign.suggest(1)["suggestion"]) == ["s0001"]
+    campaign.record({"suggestion": "s0001", "capacity_mAh_g": 150.0})
+    assert list(campaign.suggestions()["state"]) == ["done"]
+
+
+def test_the_literature_is_recorded_as_it_is_and_only_its_readings_are_used(calls):
+    campaign = begin()
+    table: Any = data.load("frankenberg2025_milling")
+    campaign.record(table)
+    assert len(campaign.results()) == len(table)
+    ranked: Any = campaign.rank().table
+    measured = table["capacity_mAh_g"].notna() & (table["status"] == "done")
+    assert ranked["readings"].sum() == measured.sum()
+    assert calls[-1].rows["kind"].isin(["measured", "digitised"]).all()
+
+
+def test_the_same_rows_again_are_refused_and_the_same_call_again_is_harmless(tmp_path):
+    campaign = begin(tmp_path / "mill.db")
+    sheet = campaign.suggest(2).assign(capacity_mAh_g=[150.0, 160.0])
+    campaign.record(sheet, id="monday")
+    before = len(campaign.history())
+    campaign.record(sheet, id="monday")
+    assert len(campaign.history()) == before
+    with pytest.raises(data.TableError, match="the same in every cell as recorded row 0"):
+        campaign.record(sheet)
+    with pytest.raises(doe.CampaignError, match="names another record"):
+        campaign.record(sheet.assign(capacity_mAh_g=[1.0, 2.0]), id="monday")
+
+
+WRONG = [
+    ({"suggestion": "s0009", "capacity_mAh_g": 1.0}, "the id of a suggestion"),
+    ({"suggestion": "s001", "capacity_mAh_g": 1.0}, "did you mean 's0001'"),
+    ({"suggestion": "s0001", "capacity_mAhg": 1.0}, "did you mean 'capacity_mAh_g'"),
+    ({"suggestion": "s0001", "capacity_mAh_g": "high"}, "'high'"),
+    ({"suggestion": "s0001", "capacity_mAh_g": -4.0}, "capacity_mAh_g"),
+    ({"suggestion": "s0001", "milling_min": -4, "capacity_mAh_g": 1.0}, "milling_min"),
+    ({"suggestion": "s0001", "capacity_mAh_g": 1.0, "porosity": 37.6}, "porosity"),
+    ({"suggestion": "s0001"}, "nothing to record"),
+    ({"suggestion": "s0001", "status": "failed"}, "why the experiment is failed"),
+    ({"rpm": 600, "capacity_mAh_g": 1.0}, "milling_min"),
+    ({"rpm": 600, "milling_min": 10, "bead_mm": 5}, "a reading, or status = failed"),
+    ({"suggestion": ["s0001"] * 2, "cell": ["a", "a"], "capacity_mAh_g": [1.0, 2.0]}, "cell 'a'"),
+    ({"suggestion": ["s0001"] * 2, "capacity_mAh_g": [1.0, 1.0]}, "a name of its own"),
+    ({"suggestion": ["s0001"] * 2, "porosity": [0.2, 0.3]}, "belongs to the batch"),
+    ("no_such_file.csv", "no_such_file.csv"),
+    (7, "give a table"),
+    ([], "no rows"),
+]
+
+
+@pytest.mark.parametrize(("results", "message"), WRONG)
+def test_bad_results_name_the_place_and_leave_the_file_as_it_was(tmp_path, results, message):
+    campaign = begin(tmp_path / "mill.db")
+    campaign.suggest(1)
+    before = (tmp_path / "mill.db").read_bytes()
+    with pytest.raises(ValueError) as caught:
+        campaign.record(results)
+    assert isinstance(caught.value, (data.TableError, doe.CampaignError))
+    assert message in str(caught.value)
+    assert (tmp_path / "mill.db").read_bytes() == before
+
+
+def test_a_good_row_beside_a_bad_one_is_not_recorded():
+    campaign = begin()
+    sheet = campaign.suggest(2).assign(capacity_mAh_g=["150", "many"])
+    with pytest.raises(data.TableError, match="many"):
+        campaign.record(sheet)
+    assert campaign.results().empty
+
+
+def test_a_cell_measured_twice_is_found_across_records():
+    campaign = begin()
+    campaign.suggest(1)
+    campaign.record({"suggestion": "s0001", "cell": "a", "capacity_mAh_g": 150.0})
+    with pytest.raises(data.TableError, match="with what is recorded"):
+        campaign.record({"suggestion": "s0001", "cell": "a", "capacity_mAh_g": 151.0})
+
+
+def test_drop_names_what_it_cannot_drop():
+    campaign = started()
+    campaign.suggest(1)
+    with pytest.raises(doe.CampaignError, match="'s0099' is no suggestion"):
+        campaign.drop(["s0005", "s0099"])
+    with pytest.raises(doe.CampaignError, match="recorded already"):
+        campaign.drop("s0001")
+    campaign.drop("s0005", reason="no powder")
+    campaign.drop("s0005")
+    assert campaign.history()["what"].str.contains("dropped s0005: no powder").sum() == 1
+    assert list(campaign.suggest(1)["suggestion"]) == ["s0006"]
+
+
+# how sure
+
+
+def test_rank_recommend_and_compare_speak_of_the_same_draws(calls):
+    campaign = started()
+    table: Any = campaign.rank().table
+    best: Any = campaign.best()
+    assert best["predicted_mean"] == pytest.approx(table["predicted_mean"].max())
+    assert best["p_best"] == pytest.approx(table["p_best"].iloc[0])
+    assert best["predicted_low"] < best["predicted_mean"] < best["predicted_high"]
+    assert table["p_best"].sum() == pytest.approx(1)
+    a, b = table["suggestion"].iloc[[0, -1]]
+    assert campaign.compare(a, b).p_better > 0.5
+    count = len(calls)
+    campaign.rank()
+    campaign.best()
+    campaign.compare(a, b, equal_within=3.0)
+    assert len(calls) == count  # kept draws answered
+
+
+def test_best_is_the_best_expected_mean_not_the_luckiest_reading():
+    campaign = begin()
+    middle, edge = {"rpm": 600, "milling_min": 38.7, "bead_mm": 3}, {"rpm": 250, "milling_min": 6}
+    campaign.record([{**middle, "capacity_mAh_g": 150.0},
+                     {**edge, "bead_mm": 5, "capacity_mAh_g": 180.0}])  # fmt: skip
+    assert float(campaign.best()["rpm"]) == 600
+
+
+def test_minimize_mirrors_maximize():
+    campaign = started(maximize=None, minimize="capacity_mAh_g")
+    table: Any = campaign.rank().table
+    assert table["predicted_mean"].is_monotonic_increasing
+    assert float(campaign.best()["predicted_mean"]) == pytest.approx(
+        table["predicted_mean"].iloc[0]
+    )
+
+
+def test_the_best_of_the_space_keeps_every_rule_and_beats_what_was_tried():
+    campaign = started()
+    best: Any = campaign.best(over="space")
+    assert campaign.space.feasible(best[campaign.space.names]).all()
+    assert best["predicted_mean"] > campaign.best()["predicted_mean"]
+    assert 0.5 < best["p_best"] <= 1
+    pd.testing.assert_series_equal(best, campaign.best(over="space"))
+
+
+def test_nothing_measured_is_said_plainly():
+    campaign = begin()
+    for ask in (campaign.rank, campaign.best, lambda: campaign.best(over="space")):
+        with pytest.raises(doe.CampaignError, match="record results first"):
+            ask()
+    with pytest.raises(doe.CampaignError, match="'s0001' is no suggestion"):
+        campaign.compare("s0001", "s0002")
+
+
+def test_kept_draws_answer_in_a_fresh_process_that_loads_no_engine(tmp_path):
+    campaign = started(tmp_path / "mill.db")
+    campaign.suggest(2)
+    expected = campaign.rank().table["p_best"].tolist()
+    script = (
+        "import sys, json; from ssbayes import doe\n"
+        f"c = doe.Campaign.open({str(tmp_path / 'mill.db')!r})\n"
+        "c.suggest(2); c.best(); p = c.rank().table['p_best'].tolist()\n"
+        "heavy = {'pymc', 'jax', 'nutpie', 'skopt', 'arviz', 'matplotlib'} & set(sys.modules)\n"
+        "print(json.dumps([p, sorted(heavy)]))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert json.loads(told.stdout) == [expected, []]
+
+
+# declarations and files
+
+
+def test_the_same_declaration_resumes_and_another_names_the_difference(tmp_path):
+    path = tmp_path / "mill.db"
+    started(path)
+    assert len(begin(path).results()) == 4
+    assert len(doe.Campaign.open(path).results()) == 4
+    before = path.read_bytes()
+    with pytest.raises(doe.CampaignError, match="seed: the file has 1, now 2"):
+        begin(path, seed=2)
+    with pytest.raises(doe.CampaignError, match=r"fixed\.c_rate: the file has 0\.1, now 1"):
+        begin(path, fixed={"c_rate": 1, "filling": 0.5})
+    other = doe.Space([doe.Real("rpm", 200, 900), *doe.spaces.milling().factors[1:]])
+    with pytest.raises(doe.CampaignError, match=r"rpm\.high: the file has 1000"):
+        doe.Campaign(other, store=path, **DECLARED)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"maximize": None}, "either maximize= or minimize="),
+        ({"minimize": "porosity"}, "either maximize= or minimize="),
+        ({"maximize": "rpm"}, "cannot be its outcome"),
+        ({"maximize": "method"}, "is a text column"),
+        ({"maximize": "predicted_mean"}, "kept for predictions"),
+        ({"strategy": "bayse"}, "did you mean 'bayes'"),
+        ({"seed": 1.5}, "seed=1.5"),
+        ({"initial": -1}, "initial=-1"),
+        ({"fixed": {"rpm": 600}}, "also given a value|also fixed"),
+        ({"fixed": {"filling": 50}}, "filling"),
+        ({"fixed": {"filling": [1, 2]}}, "one number or one text"),
+        ({"fixed": 3}, "is no mapping"),
+        ({"model": "capacty"}, "did you mean 'capacity'"),
+        ({"model": 3}, "give a name of models.catalog"),
+        ({"options": {"x": object()}}, "that a file cannot"),
+    ],
+)
+def test_bad_declarations_say_what_is_wrong(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        begin(tmp_path / "mill.db", **changes)
+    assert not (tmp_path / "mill.db").exists()
+
+
+def test_a_model_names_what_it_needs_and_what_it_explains():
+    needs: dict[str, Any] = {"maximize": "capacity_mAh_g", "model": "capacity"}
+    space = doe.Space([doe.Real("rpm", 200, 1000)])
+    with pytest.raises(doe.CampaignError, match=r"milling_min.*fixed="):
+        doe.Campaign(space, **needs, fixed={"c_rate": 0.1})
+    with pytest.raises(doe.CampaignError, match="outcome of the model"):
+        begin(model="capacity", maximize="viscosity_Pa_s")
+
+
+def test_rules_may_use_the_campaigns_constants():
+    space = doe.Space(doe.spaces.milling().factors, ["rpm * filling <= 300"])
+    campaign = doe.Campaign(space, **DECLARED)
+    assert np.max(campaign.suggest(4)["rpm"]) <= 600
+    with pytest.raises(doe.SpaceError, match="no setting is feasible"):
+        doe.Campaign(doe.Space(space.factors, ["rpm * filling <= 3"]), **DECLARED)
+
+
+def test_history_tells_every_event(tmp_path):
+    campaign = started(tmp_path / "mill.db")
+    campaign.rank()
+    kinds = list(campaign.history()["kind"])
+    assert kinds == ["declare", "suggest", "record", "draws", "draws"]
+    assert len(Store(tmp_path / "mill.db").read()) == 5
+
+
+WORKER = """
+import sys
+sys.path.insert(0, sys.argv[3])
+import fake_strategy
+from ssbayes import doe
+fake_strategy.install()
+campaign = doe.Campaign.open(sys.argv[1])
+for round in range(6):
+    mine = campaign.suggest(2, by=sys.argv[2])
+    print(*mine["suggestion"], flush=True)
+    campaign.record(mine.assign(capacity_mAh_g=[100.0 + round, 120.0 + round]))
+"""
+
+
+def test_two_processes_at_once_lose_nothing_and_share_no_suggestion(tmp_path):
+    path = tmp_path / "mill.db"
+    started(path)
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(path), name, str(HERE)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a", "b")
+    ]
+    given = [w.communicate(timeout=120)[0].split() for w in workers]
+    assert [w.returncode for w in workers] == [0, 0]
+    assert len(given[0]) == len(given[1]) == 12
+    assert not set(given[0]) & set(given[1])
+    campaign = doe.Campaign.open(path)
+    assert len(campaign.results()) == 4 + 24
+    table: Any = campaign.suggestions()
+    assert (table["state"] == "done").all()
+    assert table["suggestion"].is_unique
+    assert not table[campaign.space.names].duplicated().any()
+
+
+def test_two_processes_that_begin_at_once_share_one_file(tmp_path):
+    path = tmp_path / "mill.db"
+    script = (
+        f"from ssbayes import doe\nc = doe.Campaign(doe.spaces.milling(), store={str(path)!r}, "
+        f"**{DECLARED!r})\nprint(*c.suggest(4)['suggestion'])"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told: Any = [p.communicate(timeout=120)[0].split() for p in both]
+    assert told[0] == told[1] == ["s0001", "s0002", "s0003", "s0004"]
+    assert list(doe.Campaign.open(path).history()["kind"]).count("declare") == 1

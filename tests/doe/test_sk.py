@@ -1,0 +1,119 @@
+"""scikit-optimize behind one file: its dimensions, its samplers, its optimizer as a baseline."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from ssbayes import doe
+from ssbayes.doe import sk
+from ssbayes.doe.propose import Proposal
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        doe.Real("rpm", 200, 1000),
+        doe.Real("milling_min", 5, 300, log=True),
+        doe.Integer("n", 1, 40, log=True, unit="1"),
+        doe.Choice("bead_mm", [1.75, 3.0, 5.0]),
+        doe.Choice("method", ["hand", "mill"]),
+    ],
+)
+def test_factors_go_there_and_back(factor):
+    dimension = sk.to_skopt(factor)
+    assert dimension.name == factor.name
+    assert sk.from_skopt(dimension, unit=factor.unit) == factor
+
+
+def test_a_space_goes_there_as_its_dimensions():
+    dimensions = sk.to_skopt(doe.spaces.milling())
+    assert [type(d).__name__ for d in dimensions] == ["Real", "Real", "Categorical"]
+
+
+def test_a_dimension_without_a_name_or_of_another_kind_is_refused():
+    with pytest.raises(doe.SpaceError, match="has no name"):
+        sk.from_skopt(sk.to_skopt(doe.Real("rpm", 200, 1000)).__class__(0.0, 1.0))
+    with pytest.raises(doe.SpaceError, match="no dimension that can be read"):
+        sk.from_skopt(3, name="x")
+
+
+@pytest.mark.parametrize("sampler", sk.SAMPLERS)
+def test_samplers_fill_the_unit_cube_and_repeat_themselves(sampler):
+    points = sk.unit_design(3, 16, 5, sampler)
+    assert points.shape == (16, 3)
+    assert points.min() >= 0
+    assert points.max() < 1
+    assert np.ptp(points, axis=0).min() > 0.4
+    if sampler != "grid":
+        assert np.array_equal(points, sk.unit_design(3, 16, 5, sampler))
+
+
+def test_an_unknown_sampler_is_named():
+    with pytest.raises(doe.SpaceError, match="did you mean 'sobol'"):
+        sk.unit_design(3, 4, 1, "sobo")
+
+
+def truth(settings) -> np.ndarray:
+    return 165 - 60 * ((doe.spaces.milling().encode(settings) - 0.5) ** 2).sum(axis=1)
+
+
+@pytest.mark.parametrize(("estimator", "steps"), [("GP", 12), ("RF", 6), ("ET", 6)])
+def test_its_optimizer_takes_feasible_steps(estimator, steps, tmp_path):
+    """A canary: an upgrade of scikit-optimize or of what it stands on shows here."""
+    campaign = doe.Campaign(
+        doe.spaces.milling(),
+        maximize="capacity_mAh_g",
+        strategy="skopt",
+        options={"estimator": estimator},
+        store=tmp_path / "mill.db",
+    )
+    for _ in range(steps // 2):
+        table: Any = campaign.suggest(2)
+        assert campaign.space.feasible(table).all()
+        campaign.record(table.assign(capacity_mAh_g=truth(table)))
+    results = campaign.results()
+    assert len(results) == steps
+    assert np.max(results["capacity_mAh_g"]) > 130
+    reasons: Any = campaign.suggestions()["reason"]
+    assert reasons.str.contains(estimator).sum() == steps - 4
+
+
+def ask(space, rows, pending, **changes) -> Proposal:
+    question = {
+        "objective": "capacity_mAh_g",
+        "maximize": True,
+        "model": None,
+        "fixed": {},
+        "n": 2,
+        "pending": pending,
+        "seed": 3,
+        "options": {},
+    }
+    return sk.propose(space, rows, **{**question, **changes})
+
+
+def test_steps_rows_outside_and_missing_readings_do_no_harm(rng):
+    space = doe.Space(
+        [doe.Real("rpm", 200, 1000, step=50), doe.Integer("n", 1, 9)], forbidden=["rpm > 900"]
+    )
+    rows = space.sample(5, rng).assign(capacity_mAh_g=[150.0, np.nan, 160.0, 140.0, 120.0])
+    rows.loc[4, "rpm"] = 4000.0
+    proposal = ask(space, rows, space.sample(1, rng))
+    assert space.feasible(proposal.settings).all()
+    assert proposal.settings["n"].dtype.kind == "i"
+
+
+def test_it_needs_a_reading_and_a_known_estimator(rng):
+    space = doe.spaces.milling()
+    rows = space.sample(2, rng).assign(capacity_mAh_g=np.nan)
+    with pytest.raises(doe.CampaignError, match="one measured setting"):
+        ask(space, rows, rows)
+    with pytest.raises(doe.CampaignError, match="There are: GP, RF, ET"):
+        ask(space, rows, rows, options={"estimator": "GBRT"})
+
+
+def test_at_random_is_feasible_and_asks_for_no_start():
+    campaign = doe.Campaign(doe.spaces.milling(), maximize="capacity_mAh_g", strategy="random")
+    table: Any = campaign.suggest(6)
+    assert campaign.space.feasible(table).all()
+    assert set(table["reason"]) == {"at random within the space"}

@@ -1,0 +1,177 @@
+"""The campaign file: nothing that was acknowledged is lost, nothing is half-written."""
+
+import base64
+import io
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from ssbayes import doe
+from ssbayes.doe.store import Event, IdTaken, Store, StoreChanged, event, pack, unpack
+
+
+def declared(path=None) -> Store:
+    store = Store(path)
+    store.create([event("declare", {"declaration": {}})])
+    return store
+
+
+@pytest.fixture(params=["file", "memory"])
+def store(request, tmp_path):
+    made = declared(tmp_path / "mill.db" if request.param == "file" else None)
+    yield made
+    made.close()
+
+
+def test_events_come_back_in_order(store):
+    seqs = store.append([event("note", {"text": "a"}), event("note", {"text": "µ ü"})])
+    assert seqs == [2, 3]
+    assert [e.body.get("text") for e in store.read(after=1)] == ["a", "µ ü"]
+    assert all(e.at.endswith("+00:00") for e in store.read())
+
+
+def test_a_retry_with_the_same_ids_is_harmless(store):
+    new = [event("record", {"rows": []}), event("note", {})]
+    first = store.append(new, after=1)
+    store.append([event("note", {"text": "meanwhile"})])
+    assert store.append(new, after=1) == first
+    assert len(store.read()) == 4
+
+
+def test_an_id_with_another_content_is_refused(store):
+    known = event("note", {"text": "a"})
+    store.append([known])
+    with pytest.raises(IdTaken, match="use a new id"):
+        store.append([event("note", {}), Event("note", {"text": "b"}, known.id)])
+    assert len(store.read()) == 2
+
+
+def test_an_append_after_a_change_is_refused_as_a_whole(store):
+    store.append([event("note", {})])
+    with pytest.raises(StoreChanged, match="1 new events"):
+        store.append([event("note", {}), event("note", {})], after=1)
+    assert len(store.read()) == 2
+
+
+def test_a_body_that_is_no_json_leaves_nothing_behind(store):
+    with pytest.raises(ValueError, match="JSON"):
+        store.append([event("note", {}), event("note", {"x": float("nan")})])
+    assert len(store.read()) == 1
+
+
+def test_events_are_neither_changed_nor_removed(tmp_path):
+    store = declared(tmp_path / "mill.db")
+    connection = sqlite3.connect(tmp_path / "mill.db")
+    for order in ("delete from event", "update event set body = '{}'"):
+        with pytest.raises(sqlite3.IntegrityError, match="append only"):
+            connection.execute(order)
+    connection.close()
+    assert len(store.read()) == 1
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(doe.StoreError, match="no kind of event"):
+        event("delete", {})
+
+
+def test_a_copied_file_is_whole(tmp_path):
+    store = declared(tmp_path / "mill.db")
+    for i in range(20):
+        store.append([event("note", {"i": i})])
+        shutil.copy(tmp_path / "mill.db", tmp_path / "stick.db")
+        assert len(Store(tmp_path / "stick.db").read()) == i + 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mill.db", "stick.db"]
+
+
+WRITER = """
+import sys
+from ssbayes.doe.store import Store, event
+store = Store(sys.argv[1])
+for i in range(10_000):
+    store.append([event("note", {"i": i, "part": k}) for k in range(3)])
+    print(i, flush=True)
+"""
+
+
+@pytest.mark.parametrize("patience", [0.05, 0.2])
+def test_killed_while_writing_it_keeps_what_was_acknowledged(tmp_path, patience):
+    path = tmp_path / "mill.db"
+    declared(path)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "0\n"
+    time.sleep(patience)
+    writer.kill()
+    acknowledged = [0, *map(int, writer.stdout.read().split())]
+    writer.wait()
+    writer.stdout.close()
+    notes = [e.body for e in Store(path).read() if e.kind == "note"]
+    assert len(notes) % 3 == 0
+    assert {b["i"] for b in notes} >= set(acknowledged)
+    assert Store(path).append([event("note", {})]) == [len(notes) + 2]
+
+
+@pytest.mark.parametrize("what", ["text", "picture", "database", "newer", "cut", "folder"])
+def test_what_is_no_campaign_is_refused_and_untouched(tmp_path, what):
+    path = tmp_path / "mill.db"
+    messages = {
+        "text": "no campaign file",
+        "picture": "no campaign file",
+        "database": "a database but no campaign",
+        "newer": "newer ssbayes",
+        "cut": "damaged",
+        "folder": "is a folder",
+    }
+    if what == "text":
+        path.write_text("rpm,capacity\n600,165\n", encoding="utf-8")
+    elif what == "picture":
+        path.write_bytes(b"\x89PNG" + bytes(200))
+    elif what == "folder":
+        path.mkdir()
+    elif what == "database":
+        with sqlite3.connect(path) as connection:
+            connection.execute("create table stock(id integer)")
+        connection.close()
+    else:
+        declared(path).append([event("note", {"text": "x" * 20_000})])
+        if what == "cut":
+            path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 9000)
+        else:
+            connection = sqlite3.connect(path)
+            connection.execute("pragma user_version = 99")
+            connection.close()
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(doe.StoreError, match=messages[what]):
+        Store(path).read()
+    with pytest.raises(doe.StoreError, match=messages[what]):
+        doe.Campaign(doe.spaces.milling(), maximize="capacity_mAh_g", store=path)
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_a_missing_file_or_folder_is_named(tmp_path):
+    declared(tmp_path / "mill.db")
+    with pytest.raises(doe.StoreError, match=r"did you mean 'mill\.db'"):
+        doe.Campaign.open(tmp_path / "mil.db")
+    with pytest.raises(doe.StoreError, match="no folder"):
+        Store(tmp_path / "nowhere" / "mill.db").exists()
+
+
+def test_draws_come_back_and_nothing_is_unpickled():
+    draws = {"a": np.arange(6.0).reshape(2, 3), "names": np.array(["x", "y"])}
+    back = unpack(pack(draws))
+    assert back["a"].tolist() == draws["a"].tolist()
+    assert back["names"].tolist() == ["x", "y"]
+    with pytest.raises(doe.StoreError, match="Python objects"):
+        pack({"a": np.array([{}], dtype=object)})
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.array([{}], dtype=object))
+    with pytest.raises(doe.StoreError, match="damaged"):
+        unpack(base64.b64encode(buffer.getvalue()).decode())["a"]
+    with pytest.raises(doe.StoreError, match="damaged"):
+        unpack("bm8gemlw")
