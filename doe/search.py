@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,12 +157,9 @@ def _nothing(space: Space) -> SpaceError:
 
 
 def _possible(space: Space, chosen: list[int]) -> bool:
-    count = len(space.constraints)
-    part = type(space).__new__(type(space))
-    part.__dict__.update(space.__dict__)
-    part.constraints = tuple(space.constraints[r] for r in chosen if r < count)
-    part.forbidden = tuple(space.forbidden[r - count] for r in chosen if r >= count)
-    part._rules = [space.rules[r] for r in chosen]
+    """Whether anything is feasible under some of the rules."""
+    part = copy.copy(space)
+    part.rules = [space.rules[r] for r in chosen]
     rng = np.random.default_rng(0)
     table = space.from_unit(rng.random((16_384, len(space.factors))))
     if part.feasible(table).any():

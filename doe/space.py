@@ -19,6 +19,7 @@ from . import factors as fac
 from . import rules, search
 from .errors import RuleError, SpaceError, listing
 from .factors import Factor
+from .rules import Rule
 
 
 class Space:
@@ -65,9 +66,9 @@ class Space:
             if n not in self.names and n not in self.fixed and n not in self.derived
         )
         self.formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
-        self._rules = [rules.parse(t, kinds) for t in self.constraints]
-        self._rules += [rules.parse(t, kinds, negated=True) for t in self.forbidden]
-        if self._rules and not self.awaits:
+        self.rules: list[Rule] = [rules.parse(t, kinds) for t in self.constraints]
+        self.rules += [rules.parse(t, kinds, negated=True) for t in self.forbidden]
+        if self.rules and not self.awaits:
             search.sample(self, 1, np.random.default_rng(0))
 
     @property
@@ -83,10 +84,6 @@ class Space:
     def width(self) -> int:
         """Columns of an encoded setting."""
         return sum(fac.width(f) for f in self.factors)
-
-    @property
-    def rules(self) -> list[rules.Rule]:
-        return list(self._rules)
 
     @property
     def size(self) -> float:
@@ -160,9 +157,9 @@ class Space:
         good = np.ones(len(table), dtype=bool)
         for f in self.factors:
             good &= fac.contains(f, table[f.name])
-        if self._rules and len(table):
+        if self.rules and len(table):
             values = self._values(table)
-            for rule in self._rules:
+            for rule in self.rules:
                 good &= rule.satisfied(values)
         return good
 
@@ -175,19 +172,19 @@ class Space:
         good = np.ones(len(table), dtype=bool)
         for f in self.factors:
             good &= fac.within(f, table[f.name])
-        if self._rules and len(table):
+        if self.rules and len(table):
             values = self._values(table)
-            for rule in self._rules:
+            for rule in self.rules:
                 good &= rule.satisfied(values)
         return good
 
     def violation(self, settings: object) -> np.ndarray:
         """How far each rule is from holding, shape (n, rules); zero where it holds."""
         table: Any = self.frame(settings)
-        if not self._rules:
+        if not self.rules:
             return np.zeros((len(table), 0))
         values = self._values(table)
-        return np.stack([rule.violation(values) for rule in self._rules], axis=1)
+        return np.stack([rule.violation(values) for rule in self.rules], axis=1)
 
     def objections(self, settings: object) -> list[str]:
         """Why settings are outside: one sentence a row that is, naming factor or rule."""
@@ -198,7 +195,7 @@ class Space:
             for label, value in table[f.name][outside].items():
                 said.append(f"row {label}: {f.name} = {value} is not in {_extent(f)}")
         values = self._values(table)
-        for rule in self._rules:
+        for rule in self.rules:
             for label in table.index[~rule.satisfied(values)]:
                 said.append(f"row {label} breaks {rule}")
         return said

@@ -13,6 +13,7 @@ import pandas as pd
 
 from .. import data
 from .declaration import Declaration
+from .factors import Integer
 from .store import Event
 
 PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd")
@@ -138,7 +139,11 @@ def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
     groups = part.groupby(names, sort=False, dropna=False)
     table = groups["suggestion"].first().to_frame()
     table["readings"] = groups.size()
-    return table.reset_index()[[*names, "suggestion", "readings"]]
+    table = table.reset_index()[[*names, "suggestion", "readings"]]
+    for factor in declaration.space.factors:
+        if isinstance(factor, Integer) and (table[factor.name] % 1 == 0).all():
+            table[factor.name] = table[factor.name].astype("int64")
+    return table
 
 
 def seed_for(purpose: str, state: State, declaration: Declaration) -> int:

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
-from ssbayes import data, doe
+from ssbayes import data, doe, models
 from ssbayes.doe.store import Store
 
 DECLARED: dict[str, Any] = {
@@ -155,7 +156,8 @@ def test_settings_outside_the_space_are_kept_and_noted_but_never_recommended():
     assert "breaks forbidden" in recorded.attrs["notes"][0]
     table: Any = campaign.rank().table
     assert sorted(table["allowed"]) == [False, True]
-    assert float(campaign.best()["rpm"]) == 600
+    best: Any = campaign.best()
+    assert best["rpm"] == 600
 
 
 def test_several_cells_and_conditions_of_one_suggestion(calls):
@@ -292,14 +294,16 @@ def test_best_is_the_best_expected_mean_not_the_luckiest_reading():
     middle, edge = {"rpm": 600, "milling_min": 38.7, "bead_mm": 3}, {"rpm": 250, "milling_min": 6}
     campaign.record([{**middle, "capacity_mAh_g": 150.0},
                      {**edge, "bead_mm": 5, "capacity_mAh_g": 180.0}])  # fmt: skip
-    assert float(campaign.best()["rpm"]) == 600
+    best: Any = campaign.best()
+    assert best["rpm"] == 600
 
 
 def test_minimize_mirrors_maximize():
     campaign = started(maximize=None, minimize="capacity_mAh_g")
     table: Any = campaign.rank().table
     assert table["predicted_mean"].is_monotonic_increasing
-    assert float(campaign.best()["predicted_mean"]) == pytest.approx(
+    best: Any = campaign.best()
+    assert best["predicted_mean"] == pytest.approx(
         table["predicted_mean"].iloc[0]
     )
 
@@ -391,6 +395,62 @@ def test_a_model_names_what_it_needs_and_what_it_explains():
         doe.Campaign(space, **needs, fixed={"c_rate": 0.1})
     with pytest.raises(doe.CampaignError, match="outcome of the model"):
         begin(model="capacity", maximize="viscosity_Pa_s")
+
+
+class Toy:
+    """The least that a campaign asks of a model."""
+
+    name = "toy"
+    overrides: ClassVar[dict[str, Any]] = {}
+    pooled = ()
+    columns = pd.DataFrame(
+        [("rpm", "factor", "1/min", True), ("c_rate", "factor", "1/h", True),
+         ("capacity_mAh_g", "outcome", "mAh/g", False)],
+        columns=["name", "role", "unit", "needed"],
+    ).assign(level="row", meaning="")  # fmt: skip
+
+    def fit(self, table, **options): ...
+
+
+def test_with_a_model_rows_at_other_conditions_count_and_statements_when_told(calls):
+    for statements in (False, True):
+        campaign = begin(model=Toy(), options={"statements": statements})
+        campaign.record(data.load("frankenberg2025_milling"))
+        campaign.record(
+            {"rpm": 600, "milling_min": 10, "bead_mm": 5, "c_rate": 1, "capacity_mAh_g": 99.0}
+        )
+        campaign.suggest(1)
+        rows: Any = calls[-1].rows
+        assert 1.0 in set(rows["c_rate"])
+        assert ("statement" in set(rows["kind"])) == statements
+
+
+def test_a_model_of_ones_own_is_given_again_when_its_file_is_opened(tmp_path):
+    path = tmp_path / "mill.db"
+    first = started(path, model=Toy())
+    first.rank()
+    again = doe.Campaign.open(path)
+    assert again.rank().sentence == first.rank().sentence  # kept draws need no model
+    with pytest.raises(doe.CampaignError, match=r"Campaign\.open\(path, model=\.\.\.\)"):
+        again.suggest(1)
+    own: Any = Toy()
+    assert len(doe.Campaign.open(path, model=own).suggest(1)) == 1
+
+
+def test_priors_set_by_the_user_are_declared_and_come_back(tmp_path):
+    numbers = {
+        "capacity.one": (1.0, 2.0),
+        "capacity.two": models.Prior("Normal", (0.0, (1.0, 2.0))),
+        "capacity.three": 4.0,
+    }
+    model = replace(models.get("capacity"), overrides=numbers)
+    begin(tmp_path / "mill.db", model=model)
+    opened = doe.Campaign.open(tmp_path / "mill.db").declaration.model
+    assert opened is not None
+    assert dict(opened.overrides) == numbers
+    begin(tmp_path / "mill.db", model=model)
+    with pytest.raises(doe.CampaignError, match=r"model\.priors"):
+        begin(tmp_path / "mill.db", model="capacity")
 
 
 def test_rules_may_use_the_campaigns_constants():
