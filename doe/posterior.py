@@ -40,17 +40,22 @@ def keep(state: State, draws: Mapping[str, np.ndarray]) -> list[Event]:
 
 
 def at(
-    declaration: Declaration, state: State, settings: pd.DataFrame, purpose: str
+    declaration: Declaration,
+    state: State,
+    settings: pd.DataFrame,
+    purpose: str,
+    fitted: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, list[Event]]:
     """Draws (draw, setting) at settings, with the events that keep them.
 
     Draws kept for this purpose on the present data are the answer where there are any: two
-    processes, or one seed on two machines, then say the same.
+    processes, or one seed on two machines, then say the same. `fitted` are draws of a fit that
+    has just been made and is not yet kept.
     """
     body = state.draws(purpose)
     if body is not None:
         return unpack(body["npz"])["draws"].astype(float), []
-    found = estimate(declaration, state, settings, purpose, kept(state))
+    found = estimate(declaration, state, settings, purpose, fitted or kept(state))
     # rounded as they are kept, so that the first answer is the one that is given ever after
     draws = np.asarray(found.draws, dtype=np.float32)
     stored = {
@@ -109,5 +114,5 @@ def best_in_space(
     rng = np.random.default_rng(states.seed_for("space", state, declaration))
     winner = recommend.search(declaration.space, tried, means, declaration.maximize, rng)
     settings: Any = pd.concat([winner, tried], ignore_index=True) if len(tried) else winner
-    draws, events = at(declaration, state, settings, "space")
+    draws, events = at(declaration, state, settings, "space", fitted)
     return settings, draws, events
