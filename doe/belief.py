@@ -1,0 +1,295 @@
+"""What is believed of the true mean at any setting: physics and data alone, sharing the draws.
+
+Two hypotheses explain the readings of an objective:
+
+physics
+    true mean = response of a posterior draw of the model + a Gaussian process, whose amplitude
+    is drawn towards zero, so that it stays small until the residuals demand it;
+data alone
+    true mean = an unknown constant + a Gaussian process.
+
+Their leave-one-out predictive densities decide which share of the draws each gets, never below
+a tenth. A wrong model is therefore found out by its own predictions, and costs little.
+
+References
+----------
+Yao et al., "Using stacking to average Bayesian predictive distributions", Bayesian Anal. 13
+(2018) 917 (pseudo-BMA with the Bayesian bootstrap).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import physics, surrogate
+from .errors import DoeError
+
+if TYPE_CHECKING:
+    from ..models.engine.lab_model import LabModel
+    from .space import Space
+
+LEAST = 0.1
+"""Smallest share of the draws that either hypothesis keeps."""
+BELIEVED = 0.5
+"""Probability of the physics before any reading is predicted."""
+
+Values = Callable[[pd.DataFrame], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Joint posterior draws of the true mean, evaluated where they are asked for.
+
+    Attributes
+    ----------
+    weight : float
+        Share of the draws that belong to the physics; these come first.
+    tried : DataFrame
+        Settings with readings, one row each, with their number of ``readings``.
+    notes : list of str
+    kept : dict of arrays
+        What `believe` needs to come to the same belief again without a fit.
+    """
+
+    mean: Values
+    noise: Values
+    weight: float
+    tried: pd.DataFrame
+    notes: list[str]
+    kept: dict[str, np.ndarray]
+
+    @property
+    def physical(self) -> int:
+        """How many of the draws, the first ones, belong to the physics."""
+        return round(self.weight * surrogate.DRAWS)
+
+    def cell_sd(self, settings: pd.DataFrame, mean: np.ndarray) -> np.ndarray:
+        """Standard deviation of one reading of the next cell, shape (settings,).
+
+        A new batch's and a new cell's scatter and the uncertainty of the mean, whose draws are
+        given.
+        """
+        return np.sqrt(mean.var(axis=0) + self.noise(settings) ** 2)
+
+
+def believe(
+    space: Space,
+    rows: pd.DataFrame,
+    *,
+    objective: str,
+    model: LabModel | None,
+    fixed: Mapping[str, Any],
+    seed: int,
+    options: Mapping[str, Any] | None = None,
+    kept: Mapping[str, np.ndarray] | None = None,
+) -> Belief:
+    """Learn from rows.
+
+    Parameters
+    ----------
+    space : Space
+    rows : DataFrame
+        One row a measured thing and condition: factors, fixed columns, levels, outcomes.
+    objective : str
+        Outcome column; rows without it inform the physics only.
+    model : LabModel or None
+    fixed : mapping
+        Condition that the objective is asked for; with physics, rows at other conditions inform
+        it too.
+    seed : int
+    options : mapping, optional
+        ``statements``: whether published statements among the rows take part.
+    kept : mapping of arrays, optional
+        `Belief.kept` of the same rows and model: nothing is fitted again.
+
+    Raises
+    ------
+    DoeError
+        If there is no reading and no physics.
+    """
+    seen = readings(space, rows, objective, fixed)
+    if model is None and not len(seen):
+        raise DoeError(
+            f"no row has a reading of {objective}, and there is no model: nothing is known yet. "
+            "Record a result, or give the campaign a model"
+        )
+    known, notes = dict(kept or {}), []
+    parts: list[tuple[Values, Values, np.ndarray]] = []
+    if model is not None:
+        told = physics.Physics.learn(
+            model, rows, space, objective, fixed, seed, dict(options or {}), known
+        )
+        parts.append(_with_physics(told, seen, space, seed, known))
+        notes += told.notes
+    if model is None or len(seen) >= 3:
+        parts.append(_alone(seen, space, seed, known))
+    weight = float(model is not None)
+    if len(parts) == 2:
+        weight = share(parts[0][2], parts[1][2], np.random.default_rng([seed, 3]))
+        notes.append(_verdict(weight, len(seen)))
+    elif model is not None:
+        notes.append(
+            f"only {len(seen)} readings of {objective} at this condition: the physics, its "
+            "priors and the other rows speak alone"
+        )
+    chosen = _shared_out(weight, len(parts), model is not None)
+
+    def mean(settings: pd.DataFrame) -> np.ndarray:
+        return np.concatenate(
+            [part[0](settings)[pick] for part, pick in zip(parts, chosen, strict=True)]
+        )
+
+    def noise(settings: pd.DataFrame) -> np.ndarray:
+        squares = [part[1](settings) ** 2 for part in parts]
+        return np.sqrt(np.average(squares, axis=0, weights=[len(p) for p in chosen]))
+
+    tried = seen.groupby(space.names, sort=False, as_index=False).size()
+    return Belief(mean, noise, weight, tried.rename(columns={"size": "readings"}), notes, known)
+
+
+def readings(
+    space: Space, rows: pd.DataFrame, objective: str, fixed: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Rows that the processes learn from: read at the fixed condition, every factor known.
+
+    Returns
+    -------
+    DataFrame
+        Factors, ``objective``, ``cells`` that a reading is the mean of, ``group`` (batch code,
+        negative where every batch has one reading only and its effect is part of the noise).
+    """
+    if objective not in rows or not len(rows):
+        return pd.DataFrame(columns=[*space.names, objective, "cells", "group"])
+    value = pd.to_numeric(rows[objective], errors="coerce")
+    use = value.notna() & rows[space.names].notna().all(axis=1)
+    for name, wanted in fixed.items():
+        if name in rows and name not in space.names:
+            if isinstance(wanted, str):
+                use &= rows[name].astype(str) == wanted
+            else:
+                at = pd.to_numeric(rows[name], errors="coerce").to_numpy(float)
+                use &= np.isclose(at, float(wanted), rtol=1e-6)
+    seen = rows.loc[use, space.names].assign(**{objective: value[use].astype(float)})
+    cells = rows[f"{objective}_n"][use] if f"{objective}_n" in rows else pd.Series(1.0, seen.index)
+    seen["cells"] = pd.to_numeric(cells, errors="coerce").fillna(1.0).clip(lower=1.0)
+    levels = [c for c in ("study", "mill", "run", "batch") if c in rows and "batch" in rows]
+    codes = rows.loc[use, levels].fillna("").astype(str).agg("/".join, axis=1) if levels else None
+    seen["group"] = -1
+    if codes is not None and codes.duplicated().any():
+        named = rows.loc[use, "batch"].notna()
+        seen["group"] = np.where(named, pd.factorize(codes)[0], -1)
+    return seen
+
+
+def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> float:
+    """Weight of the physics from leave-one-out log densities of the same readings.
+
+    Pseudo-BMA averaged over the Bayesian bootstrap of the readings, so that a difference that
+    hangs on one reading does not decide; never below a tenth, nor above nine.
+    """
+    gain = len(physical) * rng.dirichlet(np.ones(len(physical)), 1000) @ (physical - alone)
+    odds = np.log(BELIEVED / (1.0 - BELIEVED)) + gain
+    weight = (1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))).mean()
+    return float(np.clip(weight, LEAST, 1.0 - LEAST))
+
+
+def _with_physics(
+    told: physics.Physics, seen: pd.DataFrame, space: Space, seed: int, kept: dict
+) -> tuple[Values, Values, np.ndarray]:
+    objective = told.objective
+    y, group = seen[objective].to_numpy(float), seen["group"].to_numpy(int)
+    mean = told.mean(seen)
+    cell, batch = told.scatter(seen)
+    if (group < 0).all():
+        cell, batch = np.sqrt(cell**2 + batch**2), np.zeros(len(seen))
+    apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
+    scale = max(apart.std(), y.std() if len(y) else 0.0, 1e-6 * np.abs(apart).max(), 1e-12)
+    prior = surrogate.Prior(
+        amplitude=0.2,
+        batch=max(float(np.sqrt(np.mean(batch**2))) / scale if len(y) else 0.0, 1e-3),
+        noise=1.0,
+        noise_sd=0.3,
+        length=0.5 * np.sqrt(space.width),
+        length_sd=0.6,
+    )
+    process = surrogate.learn(
+        space.encode(seen),
+        y - mean,
+        cell / np.sqrt(seen["cells"].to_numpy(float)),
+        group,
+        prior,
+        scale,
+        np.random.default_rng([seed, 1]),
+        theta=kept.get("theta_physics"),
+    )
+    kept["theta_physics"] = process.theta
+    factor = float(np.sqrt(np.mean(process.factor(surrogate.NOISE) ** 2)))
+
+    def at(settings: pd.DataFrame) -> np.ndarray:
+        return told.mean(settings) + process(space.encode(settings))
+
+    def noise(settings: pd.DataFrame) -> np.ndarray:
+        return factor * np.sqrt(np.sum(np.square(told.scatter(settings)), axis=0))
+
+    return at, noise, process.log_density
+
+
+def _alone(
+    seen: pd.DataFrame, space: Space, seed: int, kept: dict
+) -> tuple[Values, Values, np.ndarray]:
+    y = seen.iloc[:, len(space.names)].to_numpy(float)
+    centre = y.mean()
+    # one reading says nothing of the spread: a tenth of its size is a laboratory's usual one
+    scale = y.std(ddof=1) if len(y) > 1 and np.ptp(y) > 0.0 else max(0.1 * abs(centre), 1e-9)
+    prior = surrogate.Prior(
+        amplitude=1.5,
+        batch=0.2,
+        noise=0.1,
+        noise_sd=1.0,
+        length=0.5 * np.sqrt(space.width),
+        length_sd=0.75,
+    )
+    process = surrogate.learn(
+        space.encode(seen),
+        (y - centre)[None],
+        scale / np.sqrt(seen["cells"].to_numpy(float)),
+        seen["group"].to_numpy(int),
+        prior,
+        scale,
+        np.random.default_rng([seed, 2]),
+        theta=kept.get("theta_alone"),
+    )
+    kept["theta_alone"] = process.theta
+    squares = process.factor(surrogate.NOISE) ** 2
+    if (seen["group"] >= 0).any():
+        squares = squares + process.factor(surrogate.BATCH) ** 2
+    sd = scale * float(np.sqrt(squares.mean()))
+
+    def at(settings: pd.DataFrame) -> np.ndarray:
+        return centre + process(space.encode(settings))
+
+    return at, lambda settings: np.full(len(settings), sd), process.log_density
+
+
+def _shared_out(weight: float, parts: int, physical: bool) -> list[np.ndarray]:
+    """Which paths of each hypothesis are used: evenly spread over its hyperparameters."""
+    first = round(weight * surrogate.DRAWS)
+    counts = [first, surrogate.DRAWS - first] if parts == 2 else [surrogate.DRAWS]
+    return [np.linspace(0, surrogate.DRAWS - 1, c).round().astype(int) for c in counts]
+
+
+def _verdict(weight: float, n: int) -> str:
+    told = f"(weight of the physics {weight:.2f}, by leaving out each of {n} readings)"
+    if weight < 0.3:
+        return (
+            f"the physics explains these data worse than a model-free fit {told}: suggestions "
+            "lean on the data alone"
+        )
+    if weight > 0.7:
+        return f"the physics predicts these data better than a model-free fit {told}"
+    return f"physics and model-free fit predict these data about equally well {told}"

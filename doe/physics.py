@@ -1,0 +1,152 @@
+"""The physics as the surrogate sees it: a few hundred draws of expected values and scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import surrogate
+
+if TYPE_CHECKING:
+    from ..models.engine.lab_model import LabModel
+    from .space import Space
+
+_PREFIX = "posterior:"
+
+
+@dataclass(frozen=True)
+class Physics:
+    """A fitted model's response for one objective at one condition.
+
+    The draws are those that a campaign keeps: rounded to 32 bit first, so that the process that
+    fitted and the one that reads them back say the same.
+    """
+
+    response: Any
+    objective: str
+    fixed: Mapping[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def learn(
+        cls,
+        model: LabModel,
+        rows: pd.DataFrame,
+        space: Space,
+        objective: str,
+        fixed: Mapping[str, Any],
+        seed: int,
+        options: Mapping[str, Any],
+        kept: dict[str, np.ndarray],
+    ) -> Physics:
+        """Fit the model, or take the draws of ``kept``; new draws are put there."""
+        table = _with_condition(rows, space, objective, fixed)
+        statements = bool(options.get("statements", False))
+        notes: list[str] = []
+        if not any(name.startswith(_PREFIX) for name in kept):
+            fit = model.fit(table, seed=seed, statements=statements)
+            kept |= _thinned(fit)
+            notes = list(fit.convergence.sentences)
+        fit = _restored(model, table, statements, kept)
+        known = {
+            name: value
+            for name, value in fixed.items()
+            if not isinstance(value, str) or name in _named_groups(model)
+        }
+        return cls(fit.response(objective), objective, known, notes)
+
+    def mean(self, settings: pd.DataFrame) -> np.ndarray:
+        """Expected value over new runs, batches and cells, ``(draws, settings)``."""
+        return self._blocks(lambda table: self.response.mean(table), settings)
+
+    def scatter(self, settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Sd of a cell within its batch, and of a batch's mean, ``(settings,)`` each."""
+        if not len(settings):
+            return np.zeros(0), np.zeros(0)
+        noise = self._blocks(lambda table: self.response.noise(table), settings)
+
+        def shift(table: pd.DataFrame) -> np.ndarray:
+            rng = np.random.default_rng(0)
+            return self.response.draw(table, "batch", rng) - self.response.mean(table)
+
+        batch = self._blocks(shift, settings)
+        return np.sqrt((noise**2).mean(axis=0)), np.sqrt((batch**2).mean(axis=0))
+
+    def _blocks(self, function: Any, settings: pd.DataFrame) -> np.ndarray:
+        """Evaluate in blocks of one size, so that another number of settings compiles nothing."""
+        table = settings.assign(**self.fixed)
+        size = surrogate.BLOCK if len(table) > 64 else 64
+        blocks = []
+        for start in range(0, len(table), size):
+            block = table.iloc[start : start + size]
+            lack = size - len(block)
+            full = block.iloc[np.r_[np.arange(len(block)), np.full(lack, len(block) - 1)]]
+            values = function(full.reset_index(drop=True))
+            blocks.append(np.asarray(values)[:, : len(block)])
+        if not blocks:
+            return np.zeros((self.response.n_draws, 0))
+        return np.concatenate(blocks, axis=1)
+
+
+def _named_groups(model: LabModel) -> set[str]:
+    """Levels that a prediction must know (a mill, a method), unlike runs, batches and cells."""
+    return {group.name for group in model.groups if not group.varies}
+
+
+def _with_condition(
+    rows: pd.DataFrame, space: Space, objective: str, fixed: Mapping[str, Any]
+) -> pd.DataFrame:
+    """The rows and one unmeasured setting at the fixed condition.
+
+    It makes the fit know the levels that are asked for, a mill without readings for instance.
+    """
+    blank = space.sample(1, np.random.default_rng(0)).assign(**fixed)
+    if not len(rows):
+        return blank.assign(**{objective: np.nan})
+    told = rows.reset_index(drop=True)
+    return pd.concat([told, blank.reindex(columns=told.columns)], ignore_index=True)
+
+
+def _thinned(fit: Any) -> dict[str, np.ndarray]:
+    """As many draws as there are paths, without effects of runs, batches and cells."""
+    varying = {g.name for g in fit.model.groups if g.varies}
+    effects = fit.graph.registry.effects
+    draws = fit.parameters(fit.thin(surrogate.DRAWS))
+    return {
+        _PREFIX + name: values.astype(np.float32)
+        for name, values in draws.items()
+        if effects.get(name) not in varying
+    }
+
+
+def _restored(
+    model: LabModel, table: pd.DataFrame, statements: bool, kept: Mapping[str, np.ndarray]
+) -> Any:
+    """A fit with the kept draws; effects that were not kept are zero, nobody asks for them."""
+    import xarray as xr
+
+    from .. import data
+    from ..models.engine.encode import encode
+    from ..models.engine.fit import Fit
+    from ..models.engine.inputs import slots_for
+
+    clean = data.validate(table, model.columns, where="table", open=True)
+    encoded = encode(clean, model, statements=statements)
+    slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+    graph = model.graph(slots)
+    posterior = {}
+    for name, shape in _shapes(graph).items():
+        values = kept.get(_PREFIX + name)
+        if values is None:
+            values = np.zeros((surrogate.DRAWS, *shape))
+        dims = ("chain", "draw", *(f"{name}_{k}" for k in range(values.ndim - 1)))
+        posterior[name] = (dims, values[None].astype(float))
+    return Fit(model, clean, encoded, graph, xr.Dataset(posterior), xr.Dataset(), {})
+
+
+def _shapes(graph: Any) -> dict[str, tuple[int, ...]]:
+    return {v.name: tuple(int(s) for s in v.type.shape) for v in graph.model.free_RVs}

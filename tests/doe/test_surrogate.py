@@ -1,0 +1,204 @@
+"""Paths of Gaussian processes: equal to the closed form, blind to padding, quick to extend."""
+
+import numpy as np
+import pytest
+from ssbayes.doe import surrogate
+
+PRIOR = surrogate.Prior(
+    amplitude=1.5, batch=0.3, noise=0.1, noise_sd=1.0, length=0.8, length_sd=0.75
+)
+THETA = np.log([[1.2, 0.2, 0.3, 0.4, 0.9]])
+
+
+def readings(n, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.random((n, 2))
+    y = np.sin(4.0 * x[:, 0]) + x[:, 1] + 0.1 * rng.standard_normal(n)
+    return x, y[None], np.full(n, 0.9), rng.integers(-1, 3, n)
+
+
+def learn(n, theta=None, seed=1, **changes):
+    x, y, noise, batch = readings(n)
+    given = {"residuals": y, "noise": noise, "batch": batch} | changes
+    return surrogate.learn(
+        x, given["residuals"], given["noise"], given["batch"], PRIOR, 1.0,
+        np.random.default_rng(seed), theta=theta,
+    )  # fmt: skip
+
+
+def matern(x1, x2, length):
+    r = np.sqrt(5.0) * np.linalg.norm((x1[:, None] - x2[None]) / length, axis=-1)
+    return (1.0 + r + r**2 / 3.0) * np.exp(-r)
+
+
+def dense(x, noise, batch, theta):
+    """Covariance of readings, written out: process with its constant, batches, noise."""
+    a, factor, tau, *length = np.exp(theta)
+    same = np.array([[i == j and i >= 0 for j in batch] for i in batch])
+    process = a**2 * (1.0 + matern(x, x, np.array(length)))
+    return process + tau**2 * same + np.diag((factor * noise) ** 2)
+
+
+def test_paths_have_the_mean_and_covariance_of_dense_conditioning():
+    x, y, noise, batch = readings(12)
+    at = np.random.default_rng(5).random((6, 2))
+    theta = np.repeat(THETA, 16, axis=0)
+    paths = np.concatenate([learn(12, theta, seed)(at) for seed in range(12)])
+    cross = np.exp(2 * THETA[0, 0]) * (1.0 + matern(at, x, np.exp(THETA[0, 3:])))
+    prior = np.exp(2 * THETA[0, 0]) * (1.0 + matern(at, at, np.exp(THETA[0, 3:])))
+    gain = cross @ np.linalg.inv(dense(x, noise, batch, THETA[0]))
+    mean, covariance = gain @ y[0], prior - gain @ cross.T
+    sd = np.sqrt(np.diag(covariance))
+    assert np.all(np.abs(paths.mean(0) - mean) < 4.5 * sd / np.sqrt(len(paths)))
+    # features of finite number share their error within a seed, hence the wider margin
+    assert np.all(np.abs(np.cov(paths.T) - covariance) < 0.12 * np.outer(sd, sd))
+
+
+def test_without_readings_paths_are_the_prior():
+    theta = np.repeat(THETA, 16, axis=0)
+    at = np.random.default_rng(5).random((3, 2))
+    nothing = np.zeros((0, 2))
+    draws = [
+        surrogate.learn(
+            nothing, np.zeros((1, 0)), np.zeros(0), np.zeros(0, int), PRIOR, 2.0,
+            np.random.default_rng(seed), theta=theta,
+        )(at)
+        for seed in range(8)
+    ]  # fmt: skip
+    sd = 2.0 * 1.2 * np.sqrt(2.0)
+    assert np.std(np.concatenate(draws), axis=0) == pytest.approx(sd, rel=0.1)
+
+
+def test_padding_changes_nothing(monkeypatch):
+    at = np.random.default_rng(5).random((7, 2))
+    small = learn(9, np.repeat(THETA, 16, axis=0))
+    monkeypatch.setattr(surrogate, "SMALLEST", 64)
+    large = learn(9, np.repeat(THETA, 16, axis=0))
+    assert small.parts[0].shape != large.parts[0].shape
+    np.testing.assert_allclose(small(at), large(at), atol=1e-9)
+    np.testing.assert_allclose(small.log_density, large.log_density, atol=1e-9)
+
+
+def test_a_new_reading_compiles_nothing():
+    learn(5)
+    tools = vars(surrogate.compiled()).values()
+    before = [f._cache_size() for f in tools]
+    for n in (6, 7, 8, 20):
+        learn(n)(np.random.default_rng(0).random((n, 2)))
+    assert [f._cache_size() for f in tools] == before
+
+
+def test_same_seed_same_paths_and_kept_hyperparameters_too():
+    at = np.random.default_rng(5).random((4, 2))
+    first = learn(8)
+    np.testing.assert_array_equal(first(at), learn(8)(at))
+    np.testing.assert_array_equal(first(at), learn(8, first.theta)(at))
+    assert not np.allclose(first(at), learn(8, seed=2)(at))
+
+
+def test_leave_one_out_equals_leaving_one_out():
+    x, y, noise, batch = readings(8)
+    left = learn(8, np.repeat(THETA, 16, axis=0)).log_density
+    for i in range(8):
+        rest = np.arange(8) != i
+        whole = dense(x, noise, batch, THETA[0])
+        gain = whole[i, rest] @ np.linalg.inv(whole[np.ix_(rest, rest)])
+        mean, var = gain @ y[0, rest], whole[i, i] - gain @ whole[rest, i]
+        expected = -0.5 * np.log(2 * np.pi * var) - 0.5 * (y[0, i] - mean) ** 2 / var
+        assert left[i] == pytest.approx(expected, abs=1e-8)
+
+
+def test_known_means_that_have_seen_a_reading_are_made_to_forget_it():
+    """Draws of a mean, given all readings: their importance-weighted density is the refit's."""
+    rng = np.random.default_rng(3)
+    n, sd = 12, 0.9
+    y = 2.0 + sd * rng.standard_normal(n)
+    draws = y.mean() + sd / np.sqrt(n) * rng.standard_normal((surrogate.DRAWS, 1))
+    theta = np.repeat(np.log([[1e-5, 1.0, 1e-5, 1.0, 1.0]]), 16, axis=0)
+    process = learn(n, theta, residuals=y - draws, noise=np.full(n, sd), batch=np.full(n, -1))
+    rest = (y.sum() - y) / (n - 1)
+    var = sd**2 * (1.0 + 1.0 / (n - 1))
+    expected = -0.5 * np.log(2 * np.pi * var) - 0.5 * (y - rest) ** 2 / var
+    np.testing.assert_allclose(process.log_density, expected, atol=0.1)
+
+
+def test_hyperparameters_match_their_posterior_on_a_grid():
+    """One length scale matters here; its posterior mean is integrated by brute force."""
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.random(10))[:, None]
+    y = np.sin(6.0 * x[:, 0]) + 0.05 * rng.standard_normal(10)
+    free = surrogate.Prior(1.0, 1e-3, 0.05, 0.02, 0.5, 0.7)
+    found = np.concatenate(
+        [
+            surrogate.learn(
+                x, y[None], np.ones(10), np.full(10, -1), free, 1.0, np.random.default_rng(s)
+            ).theta
+            for s in range(6)
+        ]
+    )
+    total = np.zeros(2)
+    for a in np.linspace(-2.0, 1.5, 40):
+        for length in np.linspace(-3.0, 1.5, 60):
+            theta = np.array([a, np.log(0.05), np.log(1e-3), length])
+            c = dense(x, np.ones(10), np.full(10, -1), theta)
+            log_p = -0.5 * y @ np.linalg.solve(c, y) - 0.5 * np.linalg.slogdet(c)[1]
+            log_p += a - 0.5 * np.exp(2 * a) - 0.5 * ((length - np.log(0.5)) / 0.7) ** 2
+            total += np.exp(log_p) * np.array([1.0, length])
+    assert found[:, 3].mean() == pytest.approx(total[1] / total[0], abs=0.12)
+
+
+def test_noise_is_learned_from_repeats():
+    rng = np.random.default_rng(1)
+    x = np.repeat(rng.random((12, 2)), 3, axis=0)
+    y = 3.0 * np.sin(4.0 * x[:, 0]) + 0.5 * rng.standard_normal(36)
+    scale = y.std()
+    process = surrogate.learn(
+        x, (y - y.mean())[None], np.full(36, scale), np.full(36, -1), PRIOR, scale,
+        np.random.default_rng(0),
+    )  # fmt: skip
+    assert scale * process.factor(surrogate.NOISE).mean() == pytest.approx(0.5, rel=0.3)
+
+
+def test_a_batch_effect_widens_what_is_known_of_its_setting():
+    rng = np.random.default_rng(2)
+    x = np.repeat(rng.random((8, 2)), 3, axis=0)
+    batch = np.repeat(np.arange(8), 3)
+    y = 2.0 * x[:, 0] + np.repeat(0.5 * rng.standard_normal(8), 3) + 0.1 * rng.standard_normal(24)
+    sd = []
+    for codes in (batch, np.full(24, -1)):
+        process = surrogate.learn(
+            x, (y - y.mean())[None], np.ones(24), codes,
+            surrogate.Prior(1.5, 0.5, 0.1, 1.0, 0.8, 0.75), 1.0, np.random.default_rng(0),
+        )  # fmt: skip
+        sd.append(process(x).std(axis=0).mean())
+    assert sd[0] > 1.3 * sd[1]
+
+
+def test_discrepancy_stays_small_until_residuals_demand_it():
+    x = np.random.default_rng(4).random((20, 2))
+    shy = surrogate.Prior(0.2, 1e-3, 1.0, 0.3, 0.7, 0.6)
+    noise = np.random.default_rng(5).standard_normal((1, 20))
+    sizes = []
+    for bend in (0.0, 12.0):
+        residuals = noise + bend * np.sin(5.0 * x[:, 0])
+        process = surrogate.learn(
+            x, residuals, np.ones(20), np.full(20, -1), shy, 20.0, np.random.default_rng(0)
+        )
+        sizes.append(np.abs(process(x).mean(axis=0)).mean())
+    assert sizes[0] < 0.7
+    assert sizes[1] > 5.0
+
+
+def test_many_readings_are_all_used():
+    n = surrogate.LEARNING_ROWS + 44
+    x, y, *_ = readings(n)
+    process = learn(n)
+    assert process.log_density.shape == (n,)
+    assert np.sqrt(np.mean((process(x).mean(axis=0) - y[0]) ** 2)) < 0.2
+
+
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSBAYES_CACHE", str(tmp_path))
+    assert surrogate.cache_folder() == tmp_path
+    monkeypatch.delenv("SSBAYES_CACHE")
+    assert "ssbayes" in str(surrogate.cache_folder())
