@@ -21,16 +21,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-_NODES = norm.ppf((np.arange(32) + 0.5) / 32)
-
-
+NEW, TRIED, UNDERWAY = 0, 1, 2
+"""States of a setting: not run yet, with readings, suggested but without a reading."""
 CONTENDER = 0.1
 """Probability of being the best tried from which a setting may be worth a repeat."""
+_NODES = norm.ppf((np.arange(32) + 0.5) / 32)
 
 
 @dataclass(frozen=True)
 class Pick:
-    """One choice: column ``index`` of the new settings, or of the tried ones for a repeat."""
+    """One choice: the setting's column, whether it repeats one, the gain expected of it."""
 
     index: int
     repeat: bool
@@ -40,6 +40,15 @@ class Pick:
 def improvement(new: np.ndarray, best: np.ndarray) -> np.ndarray:
     """Expected gain over the best so far: ``(draws, m)`` and ``(draws,)`` to ``(m,)``."""
     return np.maximum(new - best[:, None], 0.0).mean(axis=0)
+
+
+def gains(values: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Improvement by each setting over all that are tried or underway, shape (m,).
+
+    With nothing to improve on, the expected value itself.
+    """
+    known = values[:, state != NEW]
+    return improvement(values, known.max(axis=1)) if known.shape[1] else values.mean(axis=0)
 
 
 def knowledge(tried: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -59,9 +68,70 @@ def knowledge(tried: np.ndarray, noise: np.ndarray) -> np.ndarray:
     mean = tried.mean(axis=0)
     off = tried - mean
     covariance = off.T @ off / len(tried)
-    rise = covariance / np.sqrt(np.diag(covariance) + noise**2)
+    rise = covariance / np.sqrt(np.diag(covariance) + noise**2 + 1e-300)
     after = (mean[:, None, None] + rise[:, :, None] * _NODES).max(axis=0).mean(axis=-1)
     return np.maximum(after - mean.max(), 0.0)
+
+
+def greedy(
+    values: np.ndarray,
+    state: np.ndarray,
+    noise: np.ndarray,
+    n: int,
+    rng: np.random.Generator,
+    legal: np.ndarray | None = None,
+) -> list[Pick]:
+    """Choose ``n`` settings one after the other, each in view of those before it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (draws, m)
+        Joint draws of the true means.
+    state : ndarray of int, shape (m,)
+        ``NEW``, ``TRIED`` or ``UNDERWAY``.
+    noise : ndarray, shape (m,)
+        Standard deviation of one reading of each setting; used for those tried.
+    n : int
+        Number of picks. A new setting is picked once; a tried one that may be the best, again
+        where that is worth more; where neither is left, the best expected ones again.
+    rng : numpy.random.Generator
+    legal : ndarray of bool, shape (m,), optional
+        Which settings may be picked; all by default.
+
+    Returns
+    -------
+    list of Pick
+
+    Raises
+    ------
+    ValueError
+        If no setting may be picked.
+    """
+    legal = np.ones(len(state), dtype=bool) if legal is None else legal
+    if not legal.any():
+        raise ValueError("legal: no setting may be picked; give one feasible setting at least")
+    state, tried = state.copy(), np.flatnonzero(state == TRIED)
+    again, spread = values[:, tried], noise[tried]
+    worth_it = legal[tried] & (_first(again) >= CONTENDER)
+    count = np.zeros(len(state), dtype=int)
+    picks: list[Pick] = []
+    for _ in range(n):
+        by_new = np.where(legal & (state == NEW), gains(values, state), -np.inf)
+        at, gain, repeat = int(np.argmax(by_new)), float(by_new.max()), False
+        if worth_it.any():
+            by_repeat = np.where(worth_it, knowledge(again, spread), -np.inf)
+            if by_repeat.max() > gain:
+                where = int(np.argmax(by_repeat))
+                at, gain, repeat = int(tried[where]), float(by_repeat.max()), True
+                again = _after_reading(again, where, spread[where], rng)
+        if gain == -np.inf:
+            order = np.lexsort((-values.mean(axis=0), count, ~legal))
+            at, gain, repeat = int(order[0]), 0.0, True
+        picks.append(Pick(at, repeat, gain))
+        count[at] += 1
+        if not repeat:
+            state[at] = UNDERWAY
+    return picks
 
 
 def _first(tried: np.ndarray) -> np.ndarray:
@@ -72,71 +142,10 @@ def _first(tried: np.ndarray) -> np.ndarray:
 
 
 def _after_reading(
-    tried: np.ndarray, at: int, noise: np.ndarray, rng: np.random.Generator
+    tried: np.ndarray, at: int, noise: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draws as narrow as they will be after one more reading of a setting, means unchanged."""
-    mean = tried.mean(axis=0)
-    off = tried - mean
-    slope = off.T @ off[:, at] / (off[:, at] @ off[:, at] + len(off) * noise[at] ** 2)
-    error = off[:, at] + noise[at] * rng.standard_normal(len(off))
-    return mean + off - error[:, None] * slope
-
-
-def greedy(
-    new: np.ndarray,
-    tried: np.ndarray,
-    underway: np.ndarray,
-    noise: np.ndarray,
-    n: int,
-    rng: np.random.Generator,
-    repeats: np.ndarray | None = None,
-) -> list[Pick]:
-    """Choose ``n`` settings one after the other, each in view of those before it.
-
-    Parameters
-    ----------
-    new, tried, underway : ndarray, shape (draws, m), (draws, t), (draws, u)
-        Joint draws of the true means of untried settings, of those with readings, and of those
-        suggested but not measured.
-    noise : ndarray, shape (t,)
-        Standard deviation of one more reading of each tried setting.
-    n : int
-        Number of picks; each new setting is picked at most once.
-    rng : numpy.random.Generator
-    repeats : ndarray of bool, shape (t,), optional
-        Which tried settings may be repeated, if they may be the best; all of them by default.
-
-    Returns
-    -------
-    list of Pick
-        Fewer than ``n`` where there is neither a new setting nor a tried one left.
-    """
-    free = np.ones(new.shape[1], dtype=bool)
-    allowed = np.ones(tried.shape[1], dtype=bool) if repeats is None else repeats
-    allowed = allowed & (_first(tried) >= CONTENDER)
-    known = np.concatenate([tried, underway], axis=1)
-    best = known.max(axis=1) if known.shape[1] else None
-    picks: list[Pick] = []
-    for _ in range(n):
-        gain_new = gain_old = -np.inf
-        chosen = again = -1
-        if free.any():
-            # with nothing to improve on, the best expected setting comes first
-            gains = new.mean(axis=0) if best is None else improvement(new, best)
-            chosen = int(np.argmax(np.where(free, gains, -np.inf)))
-            gain_new = gains[chosen]
-        if allowed.any():
-            gains = knowledge(tried, noise)
-            again = int(np.argmax(np.where(allowed, gains, -np.inf)))
-            gain_old = gains[again]
-        if chosen < 0 and again < 0:
-            break
-        if gain_new >= gain_old:
-            free[chosen] = False
-            value = new[:, chosen]
-            picks.append(Pick(chosen, False, float("nan") if best is None else float(gain_new)))
-            best = value if best is None else np.maximum(best, value)
-        else:
-            picks.append(Pick(again, True, float(gain_old)))
-            tried = _after_reading(tried, again, noise, rng)
-    return picks
+    off = tried - tried.mean(axis=0)
+    slope = off.T @ off[:, at] / (off[:, at] @ off[:, at] + len(off) * noise**2 + 1e-300)
+    error = off[:, at] + noise * rng.standard_normal(len(off))
+    return tried - (error - error.mean())[:, None] * slope

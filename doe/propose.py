@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..data import columns
 from . import acquisition, belief
-from .acquisition import Pick
+from .acquisition import NEW, TRIED, UNDERWAY, Pick
 from .belief import Belief
 
 if TYPE_CHECKING:
@@ -164,156 +164,138 @@ def propose(
         space, rows, objective=objective, model=model, fixed=fixed or {}, seed=seed,
         options=options, kept=kept,
     )  # fmt: skip
-    rng = np.random.default_rng([seed, 5])
     sign = 1.0 if maximize else -1.0
-    allowed = found.tried[space.allowed(found.tried)] if len(found.tried) else found.tried
-    tried = allowed[space.names].reset_index(drop=True)
-    waiting = space.frame(pending)[space.names] if pending is not None and len(pending) else None
-    search = _Search(space, found, sign, tried, waiting, rng)
-    picks = search.run(n)
-    repeated = search.tried.iloc[[p.index for p in picks if p.repeat]]
-    settings = pd.DataFrame(
-        [(search.tried if p.repeat else search.new).iloc[p.index] for p in picks],
-        columns=space.names,
-    ).reset_index(drop=True)
-    settings = settings.astype({name: search.new[name].dtype for name in space.names})
-    means = np.stack(
-        [(search.f_tried if p.repeat else search.f_new)[:, p.index] for p in picks], axis=1
-    )
-    low, high = np.quantile(sign * means, [TAIL, 1.0 - TAIL], axis=0)
+    rng = np.random.default_rng([seed, 5])
+    pool = _listed(space, found, pending, sign, rng)
+    picks = _search(pool, n, rng)
+    chosen = [p.index for p in picks]
+    settings = pool.settings.iloc[chosen].reset_index(drop=True)
+    means = sign * pool.values[:, chosen]
+    low, high = np.quantile(means, [TAIL, 1.0 - TAIL], axis=0)
     predicted = pd.DataFrame(
         {
-            "predicted_mean": sign * means.mean(axis=0),
+            "predicted_mean": means.mean(axis=0),
             "predicted_low": low,
             "predicted_high": high,
             "predicted_cell_sd": found.cell_sd(settings, means),
         }
     )
     notes = list(found.notes)
-    if len(repeated):
+    again = sum(p.repeat for p in picks)
+    if again:
         notes.append(
-            f"{len(repeated)} of {n} suggestions repeat tried settings: knowing their means "
-            "better is worth more than another setting"
+            f"{again} of {n} suggestions repeat settings: knowing their means better is worth "
+            "more than any setting that is left"
         )
-    reason = _reasons(picks, search, found, objective)
+    reason = _reasons(picks, pool, objective, sign)
     return Proposal(settings, predicted, reason, found.kept, found.weight, notes)
 
 
-class _Search:
-    """Candidates over the space, then around the best of them, and the paths' values at all."""
+@dataclass
+class _Pool:
+    """Settings listed so far, their state, and the draws of their means, larger being better."""
 
-    def __init__(
-        self,
-        space: Space,
-        found: Belief,
-        sign: float,
-        tried: pd.DataFrame,
-        waiting: pd.DataFrame | None,
-        rng: np.random.Generator,
-    ) -> None:
-        self.space, self.found, self.sign, self.rng = space, found, sign, rng
-        self.tried = tried
-        draws = np.zeros((belief.surrogate.DRAWS, 0))
-        self.f_tried = self._value(tried) if len(tried) else draws
-        self.f_waiting = draws if waiting is None else self._value(waiting)
-        known = [space.encode(tried)] if len(tried) else []
-        known += [] if waiting is None else [space.encode(waiting)]
-        self._seen = {tuple(row) for part in known for row in np.round(part, 9)}
-        self.noise = found.noise(tried) if len(tried) else np.zeros(0)
-        again = space.feasible(tried) if len(tried) else np.zeros(0, dtype=bool)
-        if waiting is not None and len(tried):
-            open_ones = {tuple(row) for row in np.round(space.encode(waiting), 9)}
-            again &= [tuple(r) not in open_ones for r in np.round(space.encode(tried), 9)]
-        self.again = again
-        self.new = tried.iloc[:0]
-        self.f_new = draws
+    space: Space
+    found: Belief
+    sign: float
+    settings: pd.DataFrame
+    values: np.ndarray
+    state: np.ndarray
+    legal: np.ndarray
+    noise: np.ndarray
+    seen: set[bytes]
 
-    def run(self, n: int) -> list[Pick]:
-        every = self.space.grid(2 * CANDIDATES)
-        self._add(self.space.sample(CANDIDATES, self.rng) if every is None else every)
-        if every is None:
-            if len(self.tried):
-                order = np.argsort(-self.f_tried.mean(axis=0), kind="stable")[:4]
-                legal = self.tried.iloc[order]
-                self._near(legal[self.space.feasible(legal)], 0.1)
-            for scale in (0.1, 0.03):
-                self._near(self._promising(n), scale)
-        return self._choose(n)
-
-    def _choose(self, n: int) -> list[Pick]:
-        return acquisition.greedy(
-            self.f_new, self.f_tried, self.f_waiting, self.noise, n, self.rng, self.again
-        )
-
-    def _promising(self, n: int) -> pd.DataFrame:
-        """Settings worth a closer look: this round's picks, the best gains, the best means."""
-        known = np.concatenate([self.f_tried, self.f_waiting], axis=1)
-        mean = self.f_new.mean(axis=0)
-        gain = (
-            mean if not known.shape[1] else acquisition.improvement(self.f_new, known.max(axis=1))
-        )
-        chosen = [p.index for p in self._choose(n) if not p.repeat][:8]
-        chosen += [*np.argsort(-gain, kind="stable")[:6], *np.argsort(-mean, kind="stable")[:4]]
-        return self.new.iloc[list(dict.fromkeys(int(i) for i in chosen))]
-
-    def _near(self, centres: pd.DataFrame, scale: float) -> None:
-        if len(centres):
-            many = -(-NEAR // len(centres))
-            self._add(self.space.neighbours(centres, self.rng, many, scale))
-
-    def _add(self, settings: pd.DataFrame) -> None:
-        """Settings that are not tried, waiting or listed already, with their values."""
-        settings = settings[self.space.names].reset_index(drop=True)
-        codes = np.round(self.space.encode(settings), 9)
+    def add(self, settings: pd.DataFrame, state: int) -> None:
+        """List the settings that are not listed yet."""
+        settings = settings[self.space.names]
+        codes = np.round(self.space.encode(settings), 9) + 0.0
         fresh = []
-        for i, row in enumerate(map(tuple, codes)):
-            if row not in self._seen:
-                self._seen.add(row)
+        for i, row in enumerate(codes):
+            if row.tobytes() not in self.seen:
+                self.seen.add(row.tobytes())
                 fresh.append(i)
         if not fresh:
             return
-        settings = settings.iloc[fresh]
-        self.f_new = np.concatenate([self.f_new, self._value(settings)], axis=1)
-        self.new = (
-            pd.concat([self.new, settings], ignore_index=True) if len(self.new) else settings
-        ).reset_index(drop=True)
+        more = settings.iloc[fresh]
+        parts = [self.settings, more] if len(self.settings) else [more]
+        self.settings = pd.concat(parts, ignore_index=True)
+        values = self.sign * self.found.mean(more)
+        self.values = np.concatenate([self.values, values], axis=1)
+        self.state = np.append(self.state, np.full(len(more), state))
+        legal = np.ones(len(more), bool) if state == NEW else self.space.feasible(more)
+        self.legal = np.append(self.legal, legal)
+        noise = self.found.noise(more) if state == TRIED else np.zeros(len(more))
+        self.noise = np.append(self.noise, noise)
 
-    def _value(self, settings: pd.DataFrame) -> np.ndarray:
-        return self.sign * self.found.mean(settings)
+    def choose(self, n: int, rng: np.random.Generator) -> list[Pick]:
+        return acquisition.greedy(self.values, self.state, self.noise, n, rng, self.legal)
 
 
-def _reasons(picks: list[Pick], search: _Search, found: Belief, objective: str) -> list[str]:
+def _listed(
+    space: Space, found: Belief, pending: pd.DataFrame | None, sign: float,
+    rng: np.random.Generator,
+) -> _Pool:  # fmt: skip
+    """Settings underway, those tried that keep the rules, and candidates over the space."""
+    blank = found.tried.iloc[:0][space.names]
+    none = np.zeros(0)
+    pool = _Pool(
+        space, found, sign, blank, np.zeros((belief.surrogate.DRAWS, 0)), none.astype(int),
+        none.astype(bool), none, set(),
+    )  # fmt: skip
+    if pending is not None and len(pending):
+        pool.add(space.frame(pending), UNDERWAY)
+    if len(found.tried):
+        pool.add(found.tried[space.allowed(found.tried)], TRIED)
+    every = space.grid(2 * CANDIDATES)
+    pool.add(space.sample(CANDIDATES, rng) if every is None else every, NEW)
+    return pool
+
+
+def _search(pool: _Pool, n: int, rng: np.random.Generator) -> list[Pick]:
+    """Choose from the pool after two looks, each closer, around what is promising in it."""
+    if pool.space.grid(2 * CANDIDATES) is None:
+        for scale in (0.1, 0.03):
+            mean = pool.values.mean(axis=0)
+            gain = acquisition.gains(pool.values, pool.state)
+            centres = [p.index for p in pool.choose(min(n, 8), rng)]
+            for worth, count in ((gain, 6), (mean, 6)):
+                worth = np.where(pool.legal, worth, -np.inf)
+                centres += [int(i) for i in np.argsort(-worth, kind="stable")[:count]]
+            near = pool.settings.iloc[[i for i in dict.fromkeys(centres) if pool.legal[i]]]
+            many = -(-NEAR // len(near))
+            pool.add(pool.space.neighbours(near, rng, many, scale), NEW)
+    return pool.choose(n, rng)
+
+
+def _reasons(picks: list[Pick], pool: _Pool, objective: str, sign: float) -> list[str]:
     """Why each pick was made, in one sentence."""
     known = columns.COLUMNS.get(objective)
     unit = f" {known.unit}" if known is not None and known.unit not in ("", "1") else ""
+    means = pool.values.mean(axis=0)
+    tried = np.flatnonzero(pool.state == TRIED)
+    if not len(tried):
+        told = "no reading at this condition yet: from the physics, its priors and other rows"
+        return [told] * len(picks)
+    best = pool.values[:, tried[np.argmax(means[tried])]]
+    top = pool.values[:, tried].max(axis=1)
+    highest = means[(pool.state == NEW) & pool.legal].max(initial=-np.inf)
     said = []
-    if not search.f_tried.shape[1]:
-        return ["from the physics and its priors alone: no reading at this condition yet"] * len(
-            picks
-        )
-    means = search.f_tried.mean(axis=0)
-    best = search.f_tried[:, int(np.argmax(means))]
-    top = search.f_new.mean(axis=0).max(initial=-np.inf)
     for pick in picks:
-        value = (search.f_tried if pick.repeat else search.f_new)[:, pick.index]
-        sd = value.std()
+        value = pool.values[:, pick.index]
+        sd, gain, better = value.std(), (value - best).mean(), (value > best).mean()
         if pick.repeat:
-            first = (value >= search.f_tried.max(axis=1)).mean()
-            said.append(
-                f"repeats a tried setting: its mean is known to +/- {sd:.2g}{unit} (sd) and it "
-                f"is the best tried with probability {first:.2f}"
+            told = (
+                f"repeats a setting: its mean is known to +/- {sd:.2g}{unit} (sd), and it is the "
+                f"best tried with probability {(value >= top).mean():.2f}"
             )
-            continue
-        gain, better = (value - best).mean(), (value > best).mean()
-        if gain >= 0.0 and value.mean() >= top - 0.1 * sd:
-            most = "highest" if search.sign > 0.0 else "lowest"
-            told = f"{most} expected {objective}: {gain:.2g}{unit} better than the best tried"
-        elif gain >= 0.0:
-            told = f"expected to be {gain:.2g}{unit} better than the best tried"
+        elif gain < 0.0:
+            told = f"explores: not sure here (sd {sd:.2g}{unit}), P(better) {better:.2f}"
         else:
-            told = f"explores: not sure here (sd {sd:.2g}{unit})"
-        told += f", P(better) {better:.2f}"
-        said.append(told + _whose(value > best, found))
+            told = f"expected {gain:.2g}{unit} better than the best tried, P(better) {better:.2f}"
+            if means[pick.index] >= highest - 0.1 * sd:
+                most = "highest" if sign > 0.0 else "lowest"
+                told = f"{most} expected {objective}: {told}"
+        said.append(told + _whose(value > best, pool.found))
     return said
 
 
@@ -326,4 +308,4 @@ def _whose(better: np.ndarray, found: Belief) -> str:
     if abs(physical - alone) < 0.25:
         return ""
     leads = "the physics" if physical > alone else "the model-free fit"
-    return f" ({leads} expects it: {physical:.2f} by the physics, {alone:.2f} without)"
+    return f" ({leads} leads: {physical:.2f} by the physics, {alone:.2f} without)"
