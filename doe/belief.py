@@ -27,7 +27,10 @@ import numpy as np
 import pandas as pd
 
 from . import physics, surrogate
+from .compiled import BATCH, NOISE
 from .errors import DoeError
+from .hyperparameters import Prior
+from .readings import Readings, readings
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -148,42 +151,7 @@ def believe(
         squares = [part[1](settings) ** 2 for part in parts]
         return np.sqrt(np.average(squares, axis=0, weights=[len(p) for p in chosen]))
 
-    tried = seen.groupby(space.names, sort=False, as_index=False).size()
-    return Belief(mean, noise, weight, tried.rename(columns={"size": "readings"}), notes, known)
-
-
-def readings(
-    space: Space, rows: pd.DataFrame, objective: str, fixed: Mapping[str, Any]
-) -> pd.DataFrame:
-    """Rows that the processes learn from: read at the fixed condition, every factor known.
-
-    Returns
-    -------
-    DataFrame
-        Factors, ``objective``, ``cells`` that a reading is the mean of, ``group`` (batch code,
-        negative where every batch has one reading only and its effect is part of the noise).
-    """
-    if objective not in rows or not len(rows):
-        return pd.DataFrame(columns=[*space.names, objective, "cells", "group"])
-    value = pd.to_numeric(rows[objective], errors="coerce")
-    use = value.notna() & rows[space.names].notna().all(axis=1)
-    for name, wanted in fixed.items():
-        if name in rows and name not in space.names:
-            if isinstance(wanted, str):
-                use &= rows[name].astype(str) == wanted
-            else:
-                at = pd.to_numeric(rows[name], errors="coerce").to_numpy(float)
-                use &= np.isclose(at, float(wanted), rtol=1e-6)
-    seen = rows.loc[use, space.names].assign(**{objective: value[use].astype(float)})
-    cells = rows[f"{objective}_n"][use] if f"{objective}_n" in rows else pd.Series(1.0, seen.index)
-    seen["cells"] = pd.to_numeric(cells, errors="coerce").fillna(1.0).clip(lower=1.0)
-    levels = [c for c in ("study", "mill", "run", "batch") if c in rows and "batch" in rows]
-    codes = rows.loc[use, levels].fillna("").astype(str).agg("/".join, axis=1) if levels else None
-    seen["group"] = -1
-    if codes is not None and codes.duplicated().any():
-        named = rows.loc[use, "batch"].notna()
-        seen["group"] = np.where(named, pd.factorize(codes)[0], -1)
-    return seen
+    return Belief(mean, noise, weight, seen.tried(), notes, known)
 
 
 def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> float:
@@ -199,54 +167,54 @@ def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _with_physics(
-    told: physics.Physics, seen: pd.DataFrame, space: Space, seed: int, kept: dict
+    told: physics.Physics, seen: Readings, space: Space, seed: int, kept: dict[str, np.ndarray]
 ) -> tuple[Values, Values, np.ndarray]:
-    objective = told.objective
-    y, group = seen[objective].to_numpy(float), seen["group"].to_numpy(int)
-    mean = told.mean(seen)
-    cell, batch = told.scatter(seen)
-    if (group < 0).all():
-        cell, batch = np.sqrt(cell**2 + batch**2), np.zeros(len(seen))
+    """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
+    cell, batch = told.scatter(seen.settings)
+    if (seen.batch < 0).all():
+        cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
-    scale = max(apart.std(), y.std() if len(y) else 0.0, 1e-6 * np.abs(apart).max(), 1e-12)
-    prior = surrogate.Prior(
+    scale = max(apart.std(), seen.value.std() if len(seen) else 0.0, 1e-6 * np.abs(apart).max())
+    prior = Prior(
         amplitude=0.2,
-        batch=max(float(np.sqrt(np.mean(batch**2))) / scale if len(y) else 0.0, 1e-3),
+        batch=max(float(np.sqrt(np.mean(batch**2))) / scale if len(seen) else 0.0, 1e-3),
         noise=1.0,
         noise_sd=0.3,
         length=0.5 * np.sqrt(space.width),
         length_sd=0.6,
     )
     process = surrogate.learn(
-        space.encode(seen),
-        y - mean,
-        cell / np.sqrt(seen["cells"].to_numpy(float)),
-        group,
+        space.encode(seen.settings),
+        seen.value - told.mean(seen.settings),
+        cell / np.sqrt(seen.cells),
+        seen.batch,
         prior,
         scale,
         np.random.default_rng([seed, 1]),
         theta=kept.get("theta_physics"),
     )
     kept["theta_physics"] = process.theta
-    factor = float(np.sqrt(np.mean(process.factor(surrogate.NOISE) ** 2)))
+    factor = float(np.sqrt(np.mean(process.factor(NOISE) ** 2)))
 
     def at(settings: pd.DataFrame) -> np.ndarray:
         return told.mean(settings) + process(space.encode(settings))
 
     def noise(settings: pd.DataFrame) -> np.ndarray:
-        return factor * np.sqrt(np.sum(np.square(told.scatter(settings)), axis=0))
+        return factor * np.hypot(*told.scatter(settings))
 
     return at, noise, process.log_density
 
 
 def _alone(
-    seen: pd.DataFrame, space: Space, seed: int, kept: dict
+    seen: Readings, space: Space, seed: int, kept: dict[str, np.ndarray]
 ) -> tuple[Values, Values, np.ndarray]:
-    y = seen.iloc[:, len(space.names)].to_numpy(float)
-    centre = y.mean()
-    # one reading says nothing of the spread: a tenth of its size is a laboratory's usual one
-    scale = y.std(ddof=1) if len(y) > 1 and np.ptp(y) > 0.0 else max(0.1 * abs(centre), 1e-9)
-    prior = surrogate.Prior(
+    """The same without physics; the noise is learned from the readings."""
+    centre = float(seen.value.mean())
+    scale = float(seen.value.std(ddof=1)) if len(seen) > 1 else 0.0
+    if not scale:
+        # one reading says nothing of the spread; a tenth of its size is a usual one
+        scale = max(0.1 * abs(centre), 1e-9)
+    prior = Prior(
         amplitude=1.5,
         batch=0.2,
         noise=0.1,
@@ -255,19 +223,19 @@ def _alone(
         length_sd=0.75,
     )
     process = surrogate.learn(
-        space.encode(seen),
-        (y - centre)[None],
-        scale / np.sqrt(seen["cells"].to_numpy(float)),
-        seen["group"].to_numpy(int),
+        space.encode(seen.settings),
+        (seen.value - centre)[None],
+        scale / np.sqrt(seen.cells),
+        seen.batch,
         prior,
         scale,
         np.random.default_rng([seed, 2]),
         theta=kept.get("theta_alone"),
     )
     kept["theta_alone"] = process.theta
-    squares = process.factor(surrogate.NOISE) ** 2
-    if (seen["group"] >= 0).any():
-        squares = squares + process.factor(surrogate.BATCH) ** 2
+    squares = process.factor(NOISE) ** 2
+    if (seen.batch >= 0).any():
+        squares = squares + process.factor(BATCH) ** 2
     sd = scale * float(np.sqrt(squares.mean()))
 
     def at(settings: pd.DataFrame) -> np.ndarray:

@@ -207,7 +207,7 @@ class _Pool:
 
     def add(self, settings: pd.DataFrame, state: int) -> None:
         """List the settings that are not listed yet."""
-        settings = settings[self.space.names]
+        settings = settings.reindex(columns=self.space.names)
         codes = np.round(self.space.encode(settings), 9) + 0.0
         fresh = []
         for i, row in enumerate(codes):
@@ -236,7 +236,7 @@ def _listed(
     rng: np.random.Generator,
 ) -> _Pool:  # fmt: skip
     """Settings underway, those tried that keep the rules, and candidates over the space."""
-    blank = found.tried.iloc[:0][space.names]
+    blank = found.tried.iloc[:0].reindex(columns=space.names)
     none = np.zeros(0)
     pool = _Pool(
         space, found, sign, blank, np.zeros((belief.surrogate.DRAWS, 0)), none.astype(int),
@@ -245,7 +245,7 @@ def _listed(
     if pending is not None and len(pending):
         pool.add(space.frame(pending), UNDERWAY)
     if len(found.tried):
-        pool.add(found.tried[space.allowed(found.tried)], TRIED)
+        pool.add(found.tried.iloc[np.flatnonzero(space.allowed(found.tried))], TRIED)
     every = space.grid(2 * CANDIDATES)
     pool.add(space.sample(CANDIDATES, rng) if every is None else every, NEW)
     return pool

@@ -169,7 +169,7 @@ def test_rows_at_another_condition_or_without_reading_are_left_out():
     rows = run(6).assign(c_rate=[0.1] * 4 + [1.0, 0.1])
     rows.loc[5, OBJECTIVE] = np.nan
     seen = belief.readings(SPACE, rows, OBJECTIVE, {"c_rate": 0.1})
-    assert seen.index.tolist() == [0, 1, 2, 3]
+    assert seen.settings.index.tolist() == [0, 1, 2, 3]
 
 
 def test_nothing_known_is_an_error_that_names_the_mend():

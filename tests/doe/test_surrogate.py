@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from ssbayes.doe import surrogate
+from ssbayes.doe import compiled, hyperparameters, surrogate
 
-PRIOR = surrogate.Prior(
+PRIOR = hyperparameters.Prior(
     amplitude=1.5, batch=0.3, noise=0.1, noise_sd=1.0, length=0.8, length_sd=0.75
 )
 THETA = np.log([[1.2, 0.2, 0.3, 0.4, 0.9]])
@@ -72,7 +72,7 @@ def test_without_readings_paths_are_the_prior():
 def test_padding_changes_nothing(monkeypatch):
     at = np.random.default_rng(5).random((7, 2))
     small = learn(9, np.repeat(THETA, 16, axis=0))
-    monkeypatch.setattr(surrogate, "SMALLEST", 64)
+    monkeypatch.setattr(compiled, "SMALLEST", 64)
     large = learn(9, np.repeat(THETA, 16, axis=0))
     assert small.parts[0].shape != large.parts[0].shape
     np.testing.assert_allclose(small(at), large(at), atol=1e-9)
@@ -81,7 +81,7 @@ def test_padding_changes_nothing(monkeypatch):
 
 def test_a_new_reading_compiles_nothing():
     learn(5)
-    tools = vars(surrogate.compiled()).values()
+    tools = vars(compiled.compiled()).values()
     before = [f._cache_size() for f in tools]
     for n in (6, 7, 8, 20):
         learn(n)(np.random.default_rng(0).random((n, 2)))
@@ -127,7 +127,7 @@ def test_hyperparameters_match_their_posterior_on_a_grid():
     rng = np.random.default_rng(0)
     x = np.sort(rng.random(10))[:, None]
     y = np.sin(6.0 * x[:, 0]) + 0.05 * rng.standard_normal(10)
-    free = surrogate.Prior(1.0, 1e-3, 0.05, 0.02, 0.5, 0.7)
+    free = hyperparameters.Prior(1.0, 1e-3, 0.05, 0.02, 0.5, 0.7)
     found = np.concatenate(
         [
             surrogate.learn(
@@ -156,7 +156,7 @@ def test_noise_is_learned_from_repeats():
         x, (y - y.mean())[None], np.full(36, scale), np.full(36, -1), PRIOR, scale,
         np.random.default_rng(0),
     )  # fmt: skip
-    assert scale * process.factor(surrogate.NOISE).mean() == pytest.approx(0.5, rel=0.3)
+    assert scale * process.factor(compiled.NOISE).mean() == pytest.approx(0.5, rel=0.3)
 
 
 def test_a_batch_effect_widens_what_is_known_of_its_setting():
@@ -168,7 +168,7 @@ def test_a_batch_effect_widens_what_is_known_of_its_setting():
     for codes in (batch, np.full(24, -1)):
         process = surrogate.learn(
             x, (y - y.mean())[None], np.ones(24), codes,
-            surrogate.Prior(1.5, 0.5, 0.1, 1.0, 0.8, 0.75), 1.0, np.random.default_rng(0),
+            hyperparameters.Prior(1.5, 0.5, 0.1, 1.0, 0.8, 0.75), 1.0, np.random.default_rng(0),
         )  # fmt: skip
         sd.append(process(x).std(axis=0).mean())
     assert sd[0] > 1.3 * sd[1]
@@ -176,7 +176,7 @@ def test_a_batch_effect_widens_what_is_known_of_its_setting():
 
 def test_discrepancy_stays_small_until_residuals_demand_it():
     x = np.random.default_rng(4).random((20, 2))
-    shy = surrogate.Prior(0.2, 1e-3, 1.0, 0.3, 0.7, 0.6)
+    shy = hyperparameters.Prior(0.2, 1e-3, 1.0, 0.3, 0.7, 0.6)
     noise = np.random.default_rng(5).standard_normal((1, 20))
     sizes = []
     for bend in (0.0, 12.0):
@@ -190,7 +190,7 @@ def test_discrepancy_stays_small_until_residuals_demand_it():
 
 
 def test_many_readings_are_all_used():
-    n = surrogate.LEARNING_ROWS + 44
+    n = hyperparameters.LEARNING_ROWS + 44
     x, y, *_ = readings(n)
     process = learn(n)
     assert process.log_density.shape == (n,)
@@ -199,6 +199,6 @@ def test_many_readings_are_all_used():
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("SSBAYES_CACHE", str(tmp_path))
-    assert surrogate.cache_folder() == tmp_path
+    assert compiled.cache_folder() == tmp_path
     monkeypatch.delenv("SSBAYES_CACHE")
-    assert "ssbayes" in str(surrogate.cache_folder())
+    assert "ssbayes" in str(compiled.cache_folder())

@@ -1,0 +1,132 @@
+"""The Gaussian process's arithmetic, compiled by JAX: once for a padded size.
+
+Hyperparameters travel as a vector of logarithms: amplitude, factor on the given noise, batch
+standard deviation, then one length scale a column of the encoded settings. The process has a
+constant of its own amplitude: its covariance is ``amplitude^2 (1 + Matern-5/2)``.
+
+All arrays are padded to powers of two, with a mask, so that a new reading compiles nothing.
+Compiled code is kept between processes in `cache_folder`, where that can be written.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+AMPLITUDE, NOISE, BATCH, LENGTH = 0, 1, 2, 3
+"""Where each hyperparameter's logarithm stands; length scales from the last on."""
+SMALLEST = 32
+"""Smallest padded number of readings."""
+
+
+def cache_folder() -> Path:
+    """Folder of compiled functions: ``SSBAYES_CACHE``, else the user's cache folder."""
+    own = os.environ.get("SSBAYES_CACHE")
+    if own:
+        return Path(own)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "ssbayes"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/ssbayes"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ssbayes"
+
+
+@functools.cache
+def _jax():
+    """JAX in 64 bit, with its compiled functions kept on disk where that is possible."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    if not jax.config.jax_compilation_cache_dir:
+        try:
+            folder = cache_folder() / "jax"
+            folder.mkdir(parents=True, exist_ok=True)
+            writable = os.access(folder, os.W_OK)
+        except (OSError, RuntimeError):
+            return jax
+        if writable:
+            jax.config.update("jax_compilation_cache_dir", str(folder))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+            jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    return jax
+
+
+def _matern(xp, x1, x2, length):
+    """Matern-5/2 correlation between two sets of encoded settings."""
+    a, b = x1 / length, x2 / length
+    square = (a * a).sum(-1)[:, None] + (b * b).sum(-1)[None, :] - 2.0 * a @ b.T
+    r = xp.sqrt(5.0 * xp.maximum(square, 1e-12))
+    return (1.0 + r + r * r / 3.0) * xp.exp(-r)
+
+
+@functools.cache
+def compiled() -> SimpleNamespace:
+    """The four compiled functions; each is traced once for a padded size."""
+    jax = _jax()
+    jnp = jax.numpy
+
+    def covariance(theta, x, mask, base, same):
+        scale = jnp.exp(theta)
+        k = scale[AMPLITUDE] ** 2 * (1.0 + _matern(jnp, x, x, scale[LENGTH:]))
+        k = k + scale[BATCH] ** 2 * same
+        noise = jnp.where(mask > 0.0, (scale[NOISE] * base) ** 2, 1.0)
+        return k * mask[:, None] * mask[None, :] + jnp.diag(noise)
+
+    def log_prior(theta, half, mean, sd):
+        scales = theta - 0.5 * half * jnp.exp(2.0 * theta)
+        return jnp.where(half > 0.0, scales, -0.5 * ((theta - mean) / sd) ** 2).sum()
+
+    def value(theta, x, mask, base, same, second, half, mean, sd):
+        low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same))
+        inverse = jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
+        fit = 0.5 * jnp.sum(inverse * second) + jnp.sum(jnp.log(jnp.diag(low)))
+        return fit - log_prior(theta, half, mean, sd), inverse
+
+    def objective(theta, x, mask, base, same, second, half, mean, sd):
+        v, inverse = value(theta, x, mask, base, same, second, half, mean, sd)
+        slope = inverse - inverse @ second @ inverse
+
+        def linear(t):
+            tilt = 0.5 * jnp.sum(slope * covariance(t, x, mask, base, same))
+            return tilt - log_prior(t, half, mean, sd)
+
+        return v, jax.grad(linear)(theta)
+
+    def assess(thetas, *fixed):
+        return jax.lax.map(lambda t: value(t, *fixed)[0], thetas)
+
+    def invert(thetas, x, mask, base, same):
+        def one(theta):
+            low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same))
+            return jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
+
+        return jax.lax.map(one, thetas)
+
+    def paths(at, x, mask, thetas, omega, phase, weight, offset, data):
+        def one(part):
+            theta, om, ph, w, c, v = part
+            scale = jnp.exp(theta)
+            # single precision is ample for prior draws; the correction by the data cancels
+            place = (at / scale[LENGTH:]).astype(jnp.float32)
+            features = jnp.cos(place @ om.T + ph) * np.float32(np.sqrt(2.0 / om.shape[0]))
+            k = 1.0 + _matern(jnp, at, x, scale[LENGTH:])
+            a = scale[AMPLITUDE]
+            return (a * (features @ w + c) + a * a * (k * mask) @ v).T
+
+        return jax.lax.map(one, (thetas, omega, phase, weight, offset, data))
+
+    return SimpleNamespace(**{f.__name__: jax.jit(f) for f in (objective, assess, invert, paths)})
+
+
+def padded(n: int) -> int:
+    """The next power of two, at least 32."""
+    return max(SMALLEST, 1 << max(n - 1, 0).bit_length())
+
+
+def pad(a: np.ndarray, size: int, axes: tuple[int, ...] = (0,)) -> np.ndarray:
+    return np.pad(a, [(0, size - s if i in axes else 0) for i, s in enumerate(a.shape)])

@@ -1,0 +1,153 @@
+"""Posterior draws of a Gaussian process's hyperparameters, in milliseconds.
+
+Importance sampling from two proposals at once: the prior, which covers all that few readings
+leave open, and a Student-t at the posterior's mode with the curvature there, which finds what
+many readings have pinned down. Each alone fails at the other's task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import gammaln
+
+from .compiled import AMPLITUDE, BATCH, LENGTH, NOISE, compiled, pad, padded
+
+LEARNING_ROWS = 256
+"""Readings used to learn hyperparameters; all are used for conditioning."""
+LOW, HIGH = -12.0, 6.0
+"""Range of the logarithms."""
+_FREEDOM = 5.0
+_STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Priors of the hyperparameters, on residuals divided by their scale.
+
+    Attributes
+    ----------
+    amplitude, batch : float
+        Scales of half-normal priors: of the process and of the batch effect. Both may be absent.
+    noise, noise_sd : float
+        Median and sd of the logarithm of the factor on the given noise.
+    length, length_sd : float
+        Median and sd of the logarithm of the length scales, in widths of the unit cube.
+    """
+
+    amplitude: float
+    batch: float
+    noise: float
+    noise_sd: float
+    length: float
+    length_sd: float
+
+    def arrays(self, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Half-normal precisions, and means and sds of logarithms (infinite where unused)."""
+        half = np.zeros(LENGTH + d)
+        half[[AMPLITUDE, BATCH]] = self.amplitude**-2, self.batch**-2
+        mean = np.zeros(LENGTH + d)
+        mean[NOISE], mean[LENGTH:] = np.log(self.noise), np.log(self.length)
+        sd = np.full(LENGTH + d, np.inf)
+        sd[NOISE], sd[LENGTH:] = self.noise_sd, self.length_sd
+        return half, mean, sd
+
+    def sample(self, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
+        """Logarithms of ``n`` draws, shape ``(n, 3 + d)``."""
+        half, mean, sd = self.arrays(d)
+        z = rng.standard_normal((n, LENGTH + d))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scales = np.log(np.abs(z)) - 0.5 * np.log(half)
+            return np.where(half > 0.0, scales, mean + np.where(np.isfinite(sd), sd, 0.0) * z)
+
+    def log_density(self, theta: np.ndarray) -> np.ndarray:
+        """Normalised log density of logarithms ``theta``, shape ``(n, 3 + d)`` to ``(n,)``."""
+        half, mean, sd = self.arrays(theta.shape[-1] - LENGTH)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scales = 0.5 * np.log(2.0 * half / np.pi) + theta - 0.5 * half * np.exp(2.0 * theta)
+            logs = -0.5 * ((theta - mean) / sd) ** 2 - np.log(sd * np.sqrt(2.0 * np.pi))
+        return np.where(half > 0.0, scales, logs).sum(-1)
+
+
+def posterior(
+    x: np.ndarray,
+    residuals: np.ndarray,
+    noise: np.ndarray,
+    same: np.ndarray,
+    prior: Prior,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draws of the logarithms, shape (H, 3 + d), all of equal weight.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+        Encoded settings.
+    residuals : ndarray, shape (s, n)
+        Readings minus the known mean, for each of its draws: their log densities are averaged.
+    noise : ndarray, shape (n,)
+        Noise sd up to the factor that is learned.
+    same : ndarray, shape (n, n)
+        One where two readings share a batch.
+    prior : Prior
+        Residuals, noise and prior are in the same unit.
+    rng : numpy.random.Generator
+
+    Notes
+    -----
+    With more than `LEARNING_ROWS` readings, so many at random are used.
+    """
+    n, d = x.shape
+    if n > LEARNING_ROWS:
+        keep = np.sort(rng.choice(n, LEARNING_ROWS, replace=False))
+        x, residuals, noise = x[keep], residuals[:, keep], noise[keep]
+        same, n = same[np.ix_(keep, keep)], LEARNING_ROWS
+    size = padded(n)
+    second = residuals.T @ residuals / len(residuals)
+    both = (0, 1)
+    fixed = (pad(x, size), pad(np.ones(n), size), pad(noise, size), pad(same, size, both),
+             pad(second, size, both), *prior.arrays(d))  # fmt: skip
+    tools = compiled()
+
+    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = tools.objective(theta, *fixed)
+        return float(value), np.asarray(slope)
+
+    # Many readings make a draw dear and the posterior narrow: fewer do.
+    count, kept = (128, 16) if size <= 64 else (32, 16) if size <= 128 else (16, 4)
+    broad = np.clip(prior.sample(count, d, rng), LOW, HIGH)
+    broad_value = np.asarray(tools.assess(broad, *fixed))
+    mode = minimize(
+        objective, broad[np.argmin(broad_value)], jac=True, method="L-BFGS-B",
+        bounds=[(LOW, HIGH)] * (LENGTH + d), options={"maxiter": 60},
+    ).x  # fmt: skip
+    root = _root(objective, mode)
+    z = rng.standard_normal((count, len(mode)))
+    z *= np.sqrt(_FREEDOM / rng.chisquare(_FREEDOM, (count, 1)))
+    narrow = np.clip(mode + z @ root.T, LOW, HIGH)
+    narrow_value = np.asarray(tools.assess(narrow, *fixed))
+    theta = np.concatenate([broad, narrow])
+    proposed = np.logaddexp(prior.log_density(theta), _student_t(theta, mode, root))
+    log_weight = -np.concatenate([broad_value, narrow_value]) - proposed
+    share = np.cumsum(np.exp(log_weight - log_weight.max()))
+    picks = np.searchsorted(share / share[-1], (np.arange(kept) + rng.uniform()) / kept)
+    return theta[np.minimum(picks, len(theta) - 1)]
+
+
+def _root(objective, mode: np.ndarray) -> np.ndarray:
+    """Square root of the inverse curvature at the mode; flat directions are kept in bounds."""
+    steps = _STEP * np.eye(len(mode))
+    curvature = np.array([objective(mode + e)[1] - objective(mode - e)[1] for e in steps])
+    values, vectors = np.linalg.eigh((curvature + curvature.T) / (4.0 * _STEP))
+    return vectors / np.sqrt(np.maximum(values, 0.3))
+
+
+def _student_t(theta: np.ndarray, mode: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Log density of the multivariate Student-t with scale matrix ``root @ root.T``."""
+    p = len(mode)
+    square = np.square((theta - mode) @ np.linalg.inv(root).T).sum(axis=-1)
+    constant = gammaln(0.5 * (_FREEDOM + p)) - gammaln(0.5 * _FREEDOM)
+    constant -= 0.5 * p * np.log(_FREEDOM * np.pi) + np.linalg.slogdet(root)[1]
+    return constant - 0.5 * (_FREEDOM + p) * np.log1p(square / _FREEDOM)
