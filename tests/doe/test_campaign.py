@@ -1,6 +1,7 @@
 """A campaign goes on where it stopped, loses nothing, and says what it cannot use."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -303,9 +304,7 @@ def test_minimize_mirrors_maximize():
     table: Any = campaign.rank().table
     assert table["predicted_mean"].is_monotonic_increasing
     best: Any = campaign.best()
-    assert best["predicted_mean"] == pytest.approx(
-        table["predicted_mean"].iloc[0]
-    )
+    assert best["predicted_mean"] == pytest.approx(table["predicted_mean"].iloc[0])
 
 
 def test_the_best_of_the_space_keeps_every_rule_and_beats_what_was_tried(calls):
@@ -520,3 +519,21 @@ def test_two_processes_that_begin_at_once_share_one_file(tmp_path):
     told: Any = [p.communicate(timeout=120)[0].split() for p in both]
     assert told[0] == told[1] == ["s0001", "s0002", "s0003", "s0004"]
     assert list(doe.Campaign.open(path).history()["kind"]).count("declare") == 1
+
+
+def test_copies_of_a_file_get_the_same_suggestions_from_the_real_strategy_elsewhere(tmp_path):
+    started(tmp_path / "one.db")
+    shutil.copy(tmp_path / "one.db", tmp_path / "two.db")
+    script = (
+        "import sys; from ssbayes import doe\n"
+        "print(doe.Campaign.open(sys.argv[1]).suggest(2).to_json(double_precision=15))"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / name)], stdout=subprocess.PIPE, text=True
+        )
+        for name in ("one.db", "two.db")
+    ]
+    told = [json.loads(p.communicate(timeout=300)[0]) for p in both]
+    assert told[0] == told[1]
+    assert len(told[0]["rpm"]) == 2
