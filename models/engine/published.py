@@ -32,15 +32,16 @@ IMPOSSIBLE = -1e4
 """Log weight of a divisor that arithmetic excludes."""
 
 
-NODES = ("row", "before", "mean", "ss", "log_weight", "typical_ss", "spread", "counted", "linked",
-         "linked_spread", "cells", "batches", "within_df", "between_df", "log_constant")
+CONSTANTS = ("cells", "batches", "within_df", "between_df", "log_constant")
+COLUMNS = ("row", "before", "mean", "ss_0", "ss_1", "log_chance_0", "log_chance_1", "typical_ss",
+           "spread", "counted", "linked", "linked_spread", *CONSTANTS)
 
 
 @dataclass
 class Summary:
     """One mean of cells, before it becomes arrays.
 
-    ``ss`` and ``log_weight`` have one entry for each divisor, n and n - 1; the weights hold the
+    ``ss`` and ``log_chance`` have one entry for each divisor, n and n - 1; the latter hold the
     probability of the divisor and what turns a density of SS into one of the printed SD.
     """
 
@@ -50,7 +51,7 @@ class Summary:
     cells: float
     batches: float
     ss: tuple[float, float] | None = None
-    log_weight: tuple[float, float] = (IMPOSSIBLE, IMPOSSIBLE)
+    log_chance: tuple[float, float] = (IMPOSSIBLE, IMPOSSIBLE)
     counted: bool = True
     series: str = ""
     condition: float = 0.0
@@ -160,11 +161,11 @@ def _row(
     if cells > 1 and sd > 0:
         ddof = float(number(row, f"{outcome}_sd_ddof", 0.5)[0])
         one.ss = (sd**2 * cells, sd**2 * (cells - 1.0))
-        one.log_weight = _log_weights(ddof, sd, cells)
+        one.log_chance = _log_chances(ddof, sd, cells)
     return one
 
 
-def _log_weights(ddof: float, sd: float, cells: float) -> tuple[float, float]:
+def _log_chances(ddof: float, sd: float, cells: float) -> tuple[float, float]:
     """Log of probability x dSS/dsd of each divisor."""
     with np.errstate(divide="ignore"):
         chance = np.maximum(np.log([1.0 - ddof, ddof]), IMPOSSIBLE)
@@ -212,7 +213,7 @@ def _left_over(
     if max(weights) <= IMPOSSIBLE:
         raise ValueError(f"row {pooled.name} and the rows it contains: {'; '.join(reasons)}")
     if left > 1:
-        rest.ss, rest.log_weight = (ss[0], ss[1]), (weights[0], weights[1])
+        rest.ss, rest.log_chance = (ss[0], ss[1]), (weights[0], weights[1])
     return [rest]
 
 
@@ -250,7 +251,11 @@ def _refuse_overlap(
 
 
 def arrays(found: Sequence[Summary], outcome: str) -> dict[str, np.ndarray]:
-    """Summaries as the arrays that ``observe_summaries`` asks for, linked along the condition."""
+    """Summaries as the matrix that ``observe_summaries`` asks for, linked along the condition.
+
+    One matrix of all numbers: with a vector for each, the graph would check their lengths against
+    one another wherever two meet, and take three times as long to compile.
+    """
     before, linked = np.arange(len(found)), np.zeros(len(found))
     last: dict[str, int] = {}
     own_rows = [k for k, one in enumerate(found) if one.series]
@@ -261,25 +266,27 @@ def arrays(found: Sequence[Summary], outcome: str) -> dict[str, np.ndarray]:
         last[one.series] = k
     spread = np.array([one.ss is not None for one in found], dtype=float)
     ss = np.array([one.ss or (1.0, 1.0) for one in found]).reshape(-1, 2)
-    weight = np.array([one.log_weight for one in found]).reshape(-1, 2)
+    weight = np.array([one.log_chance for one in found]).reshape(-1, 2)
     share = np.exp(weight - weight.max(axis=1, keepdims=True, initial=IMPOSSIBLE))
     share /= share.sum(axis=1, keepdims=True)
-    cells = np.array([one.cells for one in found])
-    constants = summaries.summary_constants(cells, np.array([one.batches for one in found]))
     parts = {
-        "row": np.array([one.row for one in found], dtype="int64"),
-        "before": before.astype("int64"),
+        "row": np.array([one.row for one in found]),
+        "before": before,
         "mean": np.array([one.mean for one in found]),
-        "ss": ss,
-        "log_weight": weight,
+        "ss_0": ss[:, 0], "ss_1": ss[:, 1],
+        "log_chance_0": weight[:, 0], "log_chance_1": weight[:, 1],
         "typical_ss": np.exp((share * np.log(ss)).sum(axis=1)),
         "spread": spread,
-        "counted": np.array([one.counted for one in found], dtype=float),
+        "counted": np.array([one.counted for one in found]),
         "linked": linked,
         "linked_spread": linked * spread * spread[before],
-        **constants,
+        **summaries.summary_constants(
+            np.array([one.cells for one in found]), np.array([one.batches for one in found])),
     }
-    return {f"{outcome}_summary__{name}": values for name, values in parts.items()}
+    columns = np.stack([np.asarray(parts[name], dtype=float) for name in COLUMNS], axis=1)
+    nodes = np.stack([parts["share"], parts["log_weight"]], axis=2)
+    nodes = nodes.reshape(len(found), nodes.shape[1] * 2)
+    return {f"{outcome}_summary__numbers": np.concatenate([columns, nodes], axis=1)}
 
 
 def observe_summaries(
@@ -301,13 +308,19 @@ def observe_summaries(
     own
         SD over rows of what is new in every reading of a cell.
     """
-    def node(name: str) -> Any:
-        kind = "int64" if name in ("row", "before") else "float64"
-        wide = name in ("ss", "log_weight")
-        return x.data(f"{outcome}_summary__{name}", dtype=kind, ndim=2 if wide else 1)
-
+    numbers = x.data(f"{outcome}_summary__numbers", ndim=2)
+    numbers.set_value(np.zeros((0, len(COLUMNS) + 2)))
     x.term(f"{outcome}_summary", log_density(
-        {name: node(name) for name in NODES}, mu=mu, batch=batch, cell=cell, own=own))
+        columns_of(numbers), mu=mu, batch=batch, cell=cell, own=own))
+
+
+def columns_of(numbers: Any) -> dict[str, Any]:
+    """The named columns of the matrix that ``arrays`` makes."""
+    given = {name: numbers[:, k] for k, name in enumerate(COLUMNS)}
+    for name in ("row", "before"):
+        given[name] = given[name].astype("int64")
+    start = len(COLUMNS)
+    return given | {"share": numbers[:, start::2], "log_weight": numbers[:, start + 1 :: 2]}
 
 
 def log_density(
@@ -318,7 +331,7 @@ def log_density(
     Parameters
     ----------
     given
-        The arrays of ``arrays`` under their short names, for NumPy, JAX or PyTensor.
+        Columns of summaries (``columns_of``), for NumPy, JAX or PyTensor.
     mu, batch, cell, own
         As in ``observe_summaries``.
 
@@ -336,11 +349,8 @@ def log_density(
     variance = summaries.mean_variance(batch_sd, cell_sd, cells, batches)
     off = given["mean"] - mu[row]
     density = summaries.log_density_normal(off, 0.0, variance)
-    each = [
-        summaries.log_density_sum_of_squares(given["ss"][:, k], batch_sd, cell_sd, given)
-        + given["log_weight"][:, k]
-        for k in (0, 1)
-    ]
+    each = [summaries.log_density_sum_of_squares(given[f"ss_{k}"], batch_sd, cell_sd, given)
+            + given[f"log_chance_{k}"] for k in (0, 1)]
     density = density + given["spread"] * xp.logaddexp(each[0], each[1])
 
     kept_batch = sum(b * b[before] for b in batch_at)
