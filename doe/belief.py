@@ -3,8 +3,9 @@
 Two hypotheses explain the readings of an objective:
 
 physics
-    true mean = response of a posterior draw of the model + a Gaussian process, whose amplitude
-    is drawn towards zero, so that it stays small until the residuals demand it;
+    true mean = response of a posterior draw of the model, its contrasts enlarged by a factor
+    near one, + a Gaussian process; the factor's error and the amplitude are drawn towards zero,
+    so that both stay small until the residuals demand them;
 data alone
     true mean = an unknown constant + a Gaussian process.
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 LEAST = 0.1
 """Smallest share of the draws that either hypothesis keeps."""
+TAIL = 0.05
+"""Tail on either side of the 90 % equal-tailed intervals."""
 BELIEVED = 0.5
 """Probability of the physics before any reading is predicted."""
 
@@ -127,8 +130,7 @@ def believe(
         told = physics.Physics.learn(
             model, rows, space, objective, fixed, seed, dict(options or {}), known
         )
-        parts.append(_with_physics(told, seen, space, seed, known))
-        notes += told.notes
+        parts.append(_with_physics(told, seen, space, seed, known, notes))
     if model is None or len(seen) >= 3:
         parts.append(_alone(seen, space, seed, known))
     weight = float(model is not None)
@@ -167,13 +169,19 @@ def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _with_physics(
-    told: physics.Physics, seen: Readings, space: Space, seed: int, kept: dict[str, np.ndarray]
+    told: physics.Physics,
+    seen: Readings,
+    space: Space,
+    seed: int,
+    kept: dict[str, np.ndarray],
+    notes: list[str],
 ) -> tuple[Values, Values, np.ndarray]:
     """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
     cell, batch = told.scatter(seen.settings)
     if (seen.batch < 0).all():
         cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
+    level, mean = apart.mean(), told.mean(seen.settings)
     scale = max(apart.std(), seen.value.std() if len(seen) else 0.0, 1e-6 * np.abs(apart).max())
     prior = Prior(
         amplitude=0.2,
@@ -182,22 +190,32 @@ def _with_physics(
         noise_sd=0.3,
         length=0.5 * np.sqrt(space.width),
         length_sd=0.6,
+        slope=0.3,
     )
     process = surrogate.learn(
         space.encode(seen.settings),
-        seen.value - told.mean(seen.settings),
+        seen.value - mean,
         cell / np.sqrt(seen.cells),
         seen.batch,
         prior,
         scale,
         np.random.default_rng([seed, 1]),
+        known=mean - level,
         theta=kept.get("theta_physics"),
     )
     kept["theta_physics"] = process.theta
     factor = float(np.sqrt(np.mean(process.factor(NOISE) ** 2)))
+    notes += told.notes
+    scaled = 1.0 + np.quantile(process.slope, [TAIL, 0.5, 1.0 - TAIL])
+    if len(seen) and not scaled[0] < 1.0 < scaled[2]:
+        notes.append(
+            "the data multiply the physics' differences between settings by "
+            f"{scaled[1]:.2g} (90 % equal-tailed interval {scaled[0]:.2g} to {scaled[2]:.2g})"
+        )
 
     def at(settings: pd.DataFrame) -> np.ndarray:
-        return told.mean(settings) + process(space.encode(settings))
+        mean = told.mean(settings)
+        return mean + process.slope[:, None] * (mean - level) + process(space.encode(settings))
 
     def noise(settings: pd.DataFrame) -> np.ndarray:
         return factor * np.hypot(*told.scatter(settings))

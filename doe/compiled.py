@@ -1,8 +1,8 @@
 """The Gaussian process's arithmetic, compiled by JAX: once for a padded size.
 
 Hyperparameters travel as a vector of logarithms: amplitude, factor on the given noise, batch
-standard deviation, then one length scale a column of the encoded settings. The process has a
-constant of its own amplitude: its covariance is ``amplitude^2 (1 + Matern-5/2)``.
+standard deviation, error of the known mean's slope, then one length scale a column of the encoded
+settings. The process has a constant of its own amplitude: ``amplitude^2 (1 + Matern-5/2)``.
 
 All arrays are padded to powers of two, with a mask, so that a new reading compiles nothing.
 Compiled code is kept between processes in `cache_folder`, where that can be written.
@@ -18,7 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-AMPLITUDE, NOISE, BATCH, LENGTH = 0, 1, 2, 3
+AMPLITUDE, NOISE, BATCH, SLOPE, LENGTH = 0, 1, 2, 3, 4
 """Where each hyperparameter's logarithm stands; length scales from the last on."""
 SMALLEST = 32
 """Smallest padded number of readings."""
@@ -70,10 +70,10 @@ def compiled() -> SimpleNamespace:
     jax = _jax()
     jnp = jax.numpy
 
-    def covariance(theta, x, mask, base, same):
+    def covariance(theta, x, mask, base, same, bent):
         scale = jnp.exp(theta)
         k = scale[AMPLITUDE] ** 2 * (1.0 + _matern(jnp, x, x, scale[LENGTH:]))
-        k = k + scale[BATCH] ** 2 * same
+        k = k + scale[BATCH] ** 2 * same + scale[SLOPE] ** 2 * bent
         noise = jnp.where(mask > 0.0, (scale[NOISE] * base) ** 2, 1.0)
         return k * mask[:, None] * mask[None, :] + jnp.diag(noise)
 
@@ -81,18 +81,18 @@ def compiled() -> SimpleNamespace:
         scales = theta - 0.5 * half * jnp.exp(2.0 * theta)
         return jnp.where(half > 0.0, scales, -0.5 * ((theta - mean) / sd) ** 2).sum()
 
-    def value(theta, x, mask, base, same, second, half, mean, sd):
-        low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same))
+    def value(theta, x, mask, base, same, bent, second, half, mean, sd):
+        low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same, bent))
         inverse = jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
         fit = 0.5 * jnp.sum(inverse * second) + jnp.sum(jnp.log(jnp.diag(low)))
         return fit - log_prior(theta, half, mean, sd), inverse
 
-    def objective(theta, x, mask, base, same, second, half, mean, sd):
-        v, inverse = value(theta, x, mask, base, same, second, half, mean, sd)
+    def objective(theta, x, mask, base, same, bent, second, half, mean, sd):
+        v, inverse = value(theta, x, mask, base, same, bent, second, half, mean, sd)
         slope = inverse - inverse @ second @ inverse
 
         def linear(t):
-            tilt = 0.5 * jnp.sum(slope * covariance(t, x, mask, base, same))
+            tilt = 0.5 * jnp.sum(slope * covariance(t, x, mask, base, same, bent))
             return tilt - log_prior(t, half, mean, sd)
 
         return v, jax.grad(linear)(theta)
@@ -100,9 +100,9 @@ def compiled() -> SimpleNamespace:
     def assess(thetas, *fixed):
         return jax.lax.map(lambda t: value(t, *fixed)[0], thetas)
 
-    def invert(thetas, x, mask, base, same):
+    def invert(thetas, x, mask, base, same, bent):
         def one(theta):
-            low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same))
+            low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same, bent))
             return jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
 
         return jax.lax.map(one, thetas)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import gammaln
 
-from .compiled import AMPLITUDE, BATCH, LENGTH, NOISE, compiled, pad, padded
+from .compiled import AMPLITUDE, BATCH, LENGTH, NOISE, SLOPE, compiled, pad, padded
 
 LEARNING_ROWS = 256
 """Readings used to learn hyperparameters; all are used for conditioning."""
@@ -29,8 +29,9 @@ class Prior:
 
     Attributes
     ----------
-    amplitude, batch : float
-        Scales of half-normal priors: of the process and of the batch effect. Both may be absent.
+    amplitude, batch, slope : float
+        Scales of half-normal priors of what may be absent: the process, the batch effect, the
+        relative error of the known mean's slope.
     noise, noise_sd : float
         Median and sd of the logarithm of the factor on the given noise.
     length, length_sd : float
@@ -43,11 +44,12 @@ class Prior:
     noise_sd: float
     length: float
     length_sd: float
+    slope: float = 1e-3
 
     def arrays(self, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Half-normal precisions, and means and sds of logarithms (infinite where unused)."""
         half = np.zeros(LENGTH + d)
-        half[[AMPLITUDE, BATCH]] = self.amplitude**-2, self.batch**-2
+        half[[AMPLITUDE, BATCH, SLOPE]] = self.amplitude**-2, self.batch**-2, self.slope**-2
         mean = np.zeros(LENGTH + d)
         mean[NOISE], mean[LENGTH:] = np.log(self.noise), np.log(self.length)
         sd = np.full(LENGTH + d, np.inf)
@@ -55,7 +57,7 @@ class Prior:
         return half, mean, sd
 
     def sample(self, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
-        """Logarithms of ``n`` draws, shape ``(n, 3 + d)``."""
+        """Logarithms of ``n`` draws, shape ``(n, 4 + d)``."""
         half, mean, sd = self.arrays(d)
         z = rng.standard_normal((n, LENGTH + d))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,7 +65,7 @@ class Prior:
             return np.where(half > 0.0, scales, mean + np.where(np.isfinite(sd), sd, 0.0) * z)
 
     def log_density(self, theta: np.ndarray) -> np.ndarray:
-        """Normalised log density of logarithms ``theta``, shape ``(n, 3 + d)`` to ``(n,)``."""
+        """Normalised log density of logarithms ``theta``, shape ``(n, 4 + d)`` to ``(n,)``."""
         half, mean, sd = self.arrays(theta.shape[-1] - LENGTH)
         with np.errstate(divide="ignore", invalid="ignore"):
             scales = 0.5 * np.log(2.0 * half / np.pi) + theta - 0.5 * half * np.exp(2.0 * theta)
@@ -76,10 +78,11 @@ def posterior(
     residuals: np.ndarray,
     noise: np.ndarray,
     same: np.ndarray,
+    bent: np.ndarray,
     prior: Prior,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draws of the logarithms, shape (H, 3 + d), all of equal weight.
+    """Draws of the logarithms, shape (H, 4 + d), all of equal weight.
 
     Parameters
     ----------
@@ -91,6 +94,8 @@ def posterior(
         Noise sd up to the factor that is learned.
     same : ndarray, shape (n, n)
         One where two readings share a batch.
+    bent : ndarray, shape (n, n)
+        Second moment of the known mean's deviations, over its draws.
     prior : Prior
         Residuals, noise and prior are in the same unit.
     rng : numpy.random.Generator
@@ -103,12 +108,13 @@ def posterior(
     if n > LEARNING_ROWS:
         keep = np.sort(rng.choice(n, LEARNING_ROWS, replace=False))
         x, residuals, noise = x[keep], residuals[:, keep], noise[keep]
-        same, n = same[np.ix_(keep, keep)], LEARNING_ROWS
+        pairs = np.ix_(keep, keep)
+        same, bent, n = same[pairs], bent[pairs], LEARNING_ROWS
     size = padded(n)
     second = residuals.T @ residuals / len(residuals)
     both = (0, 1)
     fixed = (pad(x, size), pad(np.ones(n), size), pad(noise, size), pad(same, size, both),
-             pad(second, size, both), *prior.arrays(d))  # fmt: skip
+             pad(bent, size, both), pad(second, size, both), *prior.arrays(d))  # fmt: skip
     tools = compiled()
 
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:

@@ -16,7 +16,7 @@ import pandas as pd
 from ..data import columns
 from . import acquisition, belief
 from .acquisition import NEW, TRIED, UNDERWAY, Pick
-from .belief import Belief
+from .belief import TAIL, Belief
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 CANDIDATES = 1024
 NEAR = 256
 PREDICTED = ["predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"]
-TAIL = 0.05
-"""Tail on either side of the 90 % equal-tailed intervals."""
 
 
 @dataclass(frozen=True)

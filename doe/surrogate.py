@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compiled import BATCH, NOISE, compiled, pad, padded
+from .compiled import BATCH, NOISE, SLOPE, compiled, pad, padded
 from .hyperparameters import Prior, posterior
 
 DRAWS = 256
@@ -35,14 +35,18 @@ class Process:
 
     Attributes
     ----------
-    theta : ndarray, shape (H, 3 + d)
-        Posterior draws of the logarithms: amplitude, noise factor, batch sd, length scales.
+    theta : ndarray, shape (H, 4 + d)
+        Posterior draws of the logarithms: amplitude, noise factor, batch sd, slope error,
+        length scales.
     log_density : ndarray, shape (n,)
-        Leave-one-out log predictive density of each residual.
+        Leave-one-out log predictive density of each reading.
+    slope : ndarray, shape (draws,)
+        By what share the known mean's deviations from its level are to be enlarged.
     """
 
     theta: np.ndarray
     log_density: np.ndarray
+    slope: np.ndarray
     scale: float
     parts: tuple[np.ndarray, ...]
 
@@ -73,7 +77,7 @@ def learn(
     prior: Prior,
     scale: float,
     rng: np.random.Generator,
-    draws: int = DRAWS,
+    known: np.ndarray | None = None,
     theta: np.ndarray | None = None,
 ) -> Process:
     """Condition a Gaussian process on residuals, hyperparameters included.
@@ -94,8 +98,9 @@ def learn(
         What the priors are relative to, in the outcome's unit.
     rng : numpy.random.Generator
         Source of all randomness.
-    draws : int
-        Number of paths.
+    known : ndarray, shape (draws, n), optional
+        Deviations of the known mean from its level, for each draw; in the outcome's unit. They
+        may all be too large or too small by a factor, which is learned.
     theta : ndarray, optional
         `Process.theta` of an earlier call with the same data: the hyperparameters are not
         learned again.
@@ -106,17 +111,18 @@ def learn(
     """
     n, size = len(x), padded(len(x))
     residuals, noise = residuals / scale, noise / scale
+    known = np.zeros((DRAWS, n)) if known is None else known / scale
     same = ((batch[:, None] == batch[None, :]) & (batch[:, None] >= 0)).astype(float)
     learning, rng = rng.spawn(2)
     if theta is None:
-        theta = posterior(x, residuals, noise, same, prior, learning)
-    count = len(theta)
+        bent = known.T @ known / DRAWS
+        theta = posterior(x, residuals, noise, same, bent, prior, learning)
+    count, per = len(theta), DRAWS // len(theta)
     xs, mask = pad(x, size), pad(np.ones(n), size)
-    grid = (xs, mask, pad(noise, size), pad(same, size, (0, 1)))
+    grid = (xs, mask, pad(noise, size), pad(same, size, (0, 1)), np.zeros((size, size)))
     inverse = np.asarray(compiled().invert(theta, *grid))[:, :n, :n]
 
-    d, per = x.shape[1], draws // count
-    omega = rng.standard_normal((count, FEATURES, d))
+    omega = rng.standard_normal((count, FEATURES, x.shape[1]))
     omega *= np.sqrt(5.0 / rng.chisquare(5.0, (count, FEATURES, 1)))
     phase = rng.uniform(0.0, 2.0 * np.pi, (count, FEATURES))
     weight = rng.standard_normal((count, FEATURES, per))
@@ -124,35 +130,50 @@ def learn(
     single = [a.astype(np.float32) for a in (omega, phase, weight)]
     prior_path = (xs, mask, theta, *single, offset)
     before = _evaluate(x, *prior_path, np.zeros((count, size, per))).reshape(count, per, n)
+
     scales = np.exp(theta)[:, :, None, None]
-    shock = rng.standard_normal((count, per, n)) * scales[:, NOISE] * noise
+    slope = scales[:, SLOPE, :, 0] * rng.standard_normal((count, per))
+    before += slope[:, :, None] * known.reshape(count, per, n)
+    before += rng.standard_normal((count, per, n)) * scales[:, NOISE] * noise
     group = rng.standard_normal((count, per, int(batch.max(initial=0)) + 1))
-    shock += np.where(batch >= 0, group[:, :, np.maximum(batch, 0)], 0.0) * scales[:, BATCH]
-    target = np.broadcast_to(residuals, (draws, n)).reshape(count, per, n)
-    data = np.einsum("hij,hsj->his", inverse, target - before - shock)
-    data = np.pad(data, ((0, 0), (0, size - n), (0, 0)))
+    before += np.where(batch >= 0, group[:, :, np.maximum(batch, 0)], 0.0) * scales[:, BATCH]
+
+    # The slope adds a rank-one covariance of its own to each draw (Sherman and Morrison).
+    target = np.broadcast_to(residuals, (DRAWS, n)).reshape(count, per, n)
+    steep = scales[:, SLOPE] * known.reshape(count, per, n)
+    turned = np.einsum("hij,hsj->hsi", inverse, steep)
+    turned /= np.sqrt(1.0 + (steep * turned).sum(axis=-1, keepdims=True))
+
+    def solve(right: np.ndarray) -> np.ndarray:
+        shared = (turned * right).sum(axis=-1, keepdims=True)
+        return np.einsum("hij,hsj->hsi", inverse, right) - turned * shared
+
+    data = solve(target - before)
+    slope = slope + scales[:, SLOPE, :, 0] * (steep * data).sum(axis=-1)
+    precision = np.einsum("hii->hi", inverse)[:, None, :] - turned**2
+    log_density = _leave_one_out(precision, solve(target) / precision, target / noise)
+    data = np.pad(data.transpose(0, 2, 1), ((0, 0), (0, size - n), (0, 0)))
     return Process(
         theta=theta,
-        log_density=_leave_one_out(inverse, target, noise) - np.log(scale),
+        log_density=log_density - np.log(scale),
+        slope=slope.ravel(),
         scale=scale,
         parts=(*prior_path, data),
     )
 
 
-def _leave_one_out(inverse: np.ndarray, target: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Log predictive density of each residual given the others, averaged over draws.
+def _leave_one_out(precision: np.ndarray, error: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Log predictive density of each reading given the others, averaged over draws.
 
-    ``inverse`` has shape (H, n, n), ``target`` (H, s, n), ``noise`` (n,). The hyperparameters
-    and the known means have seen the residual that is left out. Importance weights undo that:
-    one over its density under each of them, truncated (Ionides, J. Comput. Graph. Stat. 17
-    (2008) 295).
+    All of shape (H, s, n), over hyperparameters and draws of the known mean: ``precision`` and
+    ``error`` of the prediction without the reading, and ``known``, the error of the known mean
+    over the noise. Hyperparameters and known means have seen the reading that is left out;
+    importance weights, one over its density under each of them, undo that. They are truncated
+    (Ionides, J. Comput. Graph. Stat. 17 (2008) 295).
     """
-    precision = np.einsum("hii->hi", inverse)[:, None, :]
-    error = np.einsum("hij,hsj->hsi", inverse, target) / precision
     log_p = 0.5 * np.log(precision / (2.0 * np.pi)) - 0.5 * precision * error**2
     by_theta = _truncated(-log_p.mean(axis=1), (0,))[:, None, :]
-    by_mean = _truncated(0.5 * (target / noise) ** 2, (0, 1))
-    weight = by_theta * by_mean
+    weight = by_theta * _truncated(0.5 * known**2, (0, 1))
     density = (weight * np.exp(log_p)).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
     return np.log(np.maximum(density, 1e-300))
 

@@ -186,13 +186,23 @@ def test_right_physics_leads_and_is_nearly_as_good_without_readings_nearby(with_
 
 
 def test_wrong_physics_is_found_out_and_said_so(with_law):
-    def upside_down(settings):
-        return 165.0 - truth(settings)
+    def elsewhere(settings):
+        rpm, minutes = settings["rpm"].to_numpy(float), settings["milling_min"].to_numpy(float)
+        return 165.0 - 60.0 * np.sin(6.0 * rpm / 800.0) * np.cos(2.0 * np.log(minutes))
 
-    proposal = ask(run(25), model=with_law(upside_down))
-    assert proposal.weight == pytest.approx(0.1)
+    proposal = ask(run(25), model=with_law(elsewhere))
+    assert proposal.weight < 0.15
     assert any("worse than a model-free fit" in note for note in proposal.notes)
     assert truth(proposal.settings).max() > 0.95 * 165.0
+
+
+def test_physics_whose_contrasts_are_too_large_is_scaled_and_said_so(with_law):
+    def exaggerated(settings):
+        return 165.0 + 3.0 * (truth(settings) - 165.0)
+
+    proposal = ask(run(15), n=1, model=with_law(exaggerated))
+    assert truth(proposal.settings)[0] > 0.97 * 165.0
+    assert any("multiply" in note for note in proposal.notes)
 
 
 def test_the_discrepancy_repairs_physics_that_is_off_somewhere(with_law):

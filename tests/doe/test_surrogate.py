@@ -7,7 +7,7 @@ from ssbayes.doe import compiled, hyperparameters, surrogate
 PRIOR = hyperparameters.Prior(
     amplitude=1.5, batch=0.3, noise=0.1, noise_sd=1.0, length=0.8, length_sd=0.75
 )
-THETA = np.log([[1.2, 0.2, 0.3, 0.4, 0.9]])
+THETA = np.log([[1.2, 0.2, 0.3, 1e-9, 0.4, 0.9]])
 
 
 def readings(n, seed=0):
@@ -17,12 +17,12 @@ def readings(n, seed=0):
     return x, y[None], np.full(n, 0.9), rng.integers(-1, 3, n)
 
 
-def learn(n, theta=None, seed=1, **changes):
+def learn(n, theta=None, seed=1, known=None, **changes):
     x, y, noise, batch = readings(n)
     given = {"residuals": y, "noise": noise, "batch": batch} | changes
     return surrogate.learn(
         x, given["residuals"], given["noise"], given["batch"], PRIOR, 1.0,
-        np.random.default_rng(seed), theta=theta,
+        np.random.default_rng(seed), known=known, theta=theta,
     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def matern(x1, x2, length):
 
 def dense(x, noise, batch, theta):
     """Covariance of readings, written out: process with its constant, batches, noise."""
-    a, factor, tau, *length = np.exp(theta)
+    a, factor, tau, _, *length = np.exp(theta)
     same = np.array([[i == j and i >= 0 for j in batch] for i in batch])
     process = a**2 * (1.0 + matern(x, x, np.array(length)))
     return process + tau**2 * same + np.diag((factor * noise) ** 2)
@@ -44,8 +44,8 @@ def test_paths_have_the_mean_and_covariance_of_dense_conditioning():
     at = np.random.default_rng(5).random((6, 2))
     theta = np.repeat(THETA, 16, axis=0)
     paths = np.concatenate([learn(12, theta, seed)(at) for seed in range(12)])
-    cross = np.exp(2 * THETA[0, 0]) * (1.0 + matern(at, x, np.exp(THETA[0, 3:])))
-    prior = np.exp(2 * THETA[0, 0]) * (1.0 + matern(at, at, np.exp(THETA[0, 3:])))
+    cross = np.exp(2 * THETA[0, 0]) * (1.0 + matern(at, x, np.exp(THETA[0, 4:])))
+    prior = np.exp(2 * THETA[0, 0]) * (1.0 + matern(at, at, np.exp(THETA[0, 4:])))
     gain = cross @ np.linalg.inv(dense(x, noise, batch, THETA[0]))
     mean, covariance = gain @ y[0], prior - gain @ cross.T
     sd = np.sqrt(np.diag(covariance))
@@ -114,7 +114,7 @@ def test_known_means_that_have_seen_a_reading_are_made_to_forget_it():
     n, sd = 12, 0.9
     y = 2.0 + sd * rng.standard_normal(n)
     draws = y.mean() + sd / np.sqrt(n) * rng.standard_normal((surrogate.DRAWS, 1))
-    theta = np.repeat(np.log([[1e-5, 1.0, 1e-5, 1.0, 1.0]]), 16, axis=0)
+    theta = np.repeat(np.log([[1e-5, 1.0, 1e-5, 1e-9, 1.0, 1.0]]), 16, axis=0)
     process = learn(n, theta, residuals=y - draws, noise=np.full(n, sd), batch=np.full(n, -1))
     rest = (y.sum() - y) / (n - 1)
     var = sd**2 * (1.0 + 1.0 / (n - 1))
@@ -139,12 +139,12 @@ def test_hyperparameters_match_their_posterior_on_a_grid():
     total = np.zeros(2)
     for a in np.linspace(-2.0, 1.5, 40):
         for length in np.linspace(-3.0, 1.5, 60):
-            theta = np.array([a, np.log(0.05), np.log(1e-3), length])
+            theta = np.array([a, np.log(0.05), np.log(1e-3), -9.0, length])
             c = dense(x, np.ones(10), np.full(10, -1), theta)
             log_p = -0.5 * y @ np.linalg.solve(c, y) - 0.5 * np.linalg.slogdet(c)[1]
             log_p += a - 0.5 * np.exp(2 * a) - 0.5 * ((length - np.log(0.5)) / 0.7) ** 2
             total += np.exp(log_p) * np.array([1.0, length])
-    assert found[:, 3].mean() == pytest.approx(total[1] / total[0], abs=0.12)
+    assert found[:, 4].mean() == pytest.approx(total[1] / total[0], abs=0.12)
 
 
 def test_noise_is_learned_from_repeats():
@@ -187,6 +187,31 @@ def test_discrepancy_stays_small_until_residuals_demand_it():
         sizes.append(np.abs(process(x).mean(axis=0)).mean())
     assert sizes[0] < 0.7
     assert sizes[1] > 5.0
+
+
+def test_a_known_mean_that_is_too_steep_is_made_flatter():
+    """Equal to Bayesian regression on the known mean, with a covariance of process and noise."""
+    x, *_ = readings(12)
+    known = 3.0 * np.sin(5.0 * x[:, 0])
+    y = 0.4 * known + 0.1 * np.random.default_rng(1).standard_normal(12)
+    theta = np.repeat(np.log([[0.05, 1.0, 1e-5, 0.5, 0.7, 0.7]]), 16, axis=0)
+    draws = np.broadcast_to(known, (surrogate.DRAWS, 12))
+    process = learn(
+        12, theta, residuals=y - draws, noise=np.full(12, 0.1), batch=np.full(12, -1), known=draws
+    )
+    inverse = np.linalg.inv(dense(x, np.full(12, 0.1), np.full(12, -1), theta[0]))
+    precision = 0.5**-2 + known @ inverse @ known
+    mean = known @ inverse @ (y - known) / precision
+    assert process.slope.mean() == pytest.approx(mean, abs=4 / np.sqrt(256 * precision))
+    assert process.slope.std() == pytest.approx(precision**-0.5, rel=0.2)
+    assert mean == pytest.approx(-0.6, abs=0.05)
+    i, rest = 3, np.arange(12) != 3
+    whole = np.linalg.inv(inverse) + 0.25 * np.outer(known, known)
+    gain = whole[i, rest] @ np.linalg.inv(whole[np.ix_(rest, rest)])
+    var = whole[i, i] - gain @ whole[rest, i]
+    error = (y - known)[i] - gain @ (y - known)[rest]
+    expected = -0.5 * np.log(2 * np.pi * var) - 0.5 * error**2 / var
+    assert process.log_density[i] == pytest.approx(expected, abs=1e-8)
 
 
 def test_many_readings_are_all_used():
