@@ -1,0 +1,354 @@
+"""A fit: draws of the posterior with the data, priors and graph that they belong to."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ... import data
+from . import checks, response
+from .encode import Encoded, check_columns, encode, same_length
+from .graph import Graph
+from .inputs import slots_for
+from .priors import Prior
+from .sampling import sample
+
+if TYPE_CHECKING:
+    from .lab_model import LabModel
+
+log = logging.getLogger("ssbayes")
+LEVEL = 0.9
+INTERVAL = "90 % equal-tailed interval"
+FROM_PRIOR = 0.8
+"""Above this ratio of posterior to prior width a parameter is shown as "from the prior"."""
+
+
+def priors_of(model: LabModel, graph: Graph) -> dict[str, Prior]:
+    """Priors in force, by parameter."""
+    return {name: model.prior(name, declared)
+            for name, declared in graph.registry.priors.items()}
+
+
+def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool, engine: str,
+            draws: int, tune: int, chains: int) -> Fit:
+    """Validate, encode, check, sample, and look at the convergence."""
+    clean = data.validate(table, model.columns, where="table", open=True)
+    encoded = encode(clean, model, statements=statements)
+    slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+    graph = model.graph(slots)
+    check_columns(encoded.columns, len(encoded.index), graph.registry.slots)  # type: ignore[arg-type]
+    same_length(encoded.columns, [outcome.name for outcome in model.outcomes])
+    sampler = model.graph(slots, wanted_parts(model, encoded, statements))
+    posterior, statistics = sample(
+        sampler, sampler.pack(encoded.columns, priors_of(model, sampler)), engine=engine, seed=seed, draws=draws, tune=tune, chains=chains)
+    posterior = with_prior_draws(posterior, model, graph, seed)
+    options = {"seed": seed, "statements": statements, "engine": engine, "draws": draws,
+               "tune": tune, "chains": chains}
+    fit = Fit(model, clean, encoded, graph, posterior, statistics, options)
+    for sentence in fit.convergence.sentences:
+        log.warning(sentence)
+    return fit
+
+
+def wanted_parts(model: LabModel, encoded: Encoded, statements: bool) -> frozenset[str]:
+    """Outcomes that are not optional or have a reading, and ``statements`` if they take part."""
+    parts = {outcome.name for outcome in model.outcomes
+             if not outcome.optional or len(encoded.columns[f"{outcome.name}__row"])}
+    return frozenset(parts | ({"statements"} if statements else set()))
+
+
+def with_prior_draws(posterior: xr.Dataset, model: LabModel, graph: Graph,
+                     seed: int) -> xr.Dataset:
+    """Add what the sampler left out: nothing informs it, so its posterior is its prior."""
+    rng = np.random.default_rng([seed, 7])
+    size = (posterior.sizes["chain"], posterior.sizes["draw"])
+    added = {}
+    for name in graph.parameter_names:
+        if name in posterior:
+            continue
+        if name in graph.registry.effects:
+            shape = (graph.registry.slots[graph.registry.effects[name]],)
+            values = rng.normal(size=(*size, *shape))
+        else:
+            prior = model.prior(name, graph.registry.priors[name])
+            group = graph.registry.prior_group.get(name)
+            extra = () if group is None else (graph.registry.slots[group] + 1,)
+            values = prior.draw(rng, (*size, *extra, *prior.shape))
+        added[name] = (("chain", "draw", *(f"{name}_{k}" for k in range(values.ndim - 2))), values)
+    return posterior.assign(added)
+
+
+class Fit:
+    """The posterior of a model given a table.
+
+    Attributes
+    ----------
+    model, table, options
+        What was fitted to what, and how it was sampled.
+    posterior, statistics
+        Draws (dims ``chain, draw, …``) and the sampler's statistics.
+    """
+
+    def __init__(self, model: LabModel, table: pd.DataFrame, encoded: Encoded, graph: Graph,
+                 posterior: xr.Dataset, statistics: xr.Dataset, options: dict[str, Any]) -> None:
+        self.model = model
+        self.table = table
+        self.encoded = encoded
+        self.graph = graph
+        self.posterior = posterior
+        self.statistics = statistics
+        self.options = options
+
+    @cached_property
+    def _variables(self) -> dict[str, np.ndarray]:
+        named = {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for k, v in self.posterior.items()}
+        return self.graph.variables(named)
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws over all chains."""
+        return int(self.posterior.sizes["chain"] * self.posterior.sizes["draw"])
+
+    @cached_property
+    def priors(self) -> dict[str, Prior]:
+        """Priors in force, by parameter."""
+        return priors_of(self.model, self.graph)
+
+    @cached_property
+    def effect_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one level's entry of each group effect."""
+        return {z: self._variables[z].shape[2:] for z in self.graph.registry.effects}
+
+    def variables(self, draws: Any = None) -> dict[str, np.ndarray]:
+        """Draws of the graph's variables, ``(draws, …)``; flat indices or ``None`` for all."""
+        flat = self._variables
+        return flat if draws is None else {k: v[draws] for k, v in flat.items()}
+
+    def at_rows(self, outputs: tuple[str, ...], draws: Any = None) -> dict[str, np.ndarray]:
+        """Outputs of the graph at the fitted rows with their group effects, ``(draws, rows)``."""
+        return response.at_rows(self.graph, self.encoded.columns, outputs, self.variables(draws))
+
+    def response(self, outcome: str | None = None) -> response.Response:
+        """The fitted response of one outcome (the main one if not named) as a fast function."""
+        return response.Response(self, self._outcome(outcome))
+
+    def _outcome(self, outcome: str | None) -> str:
+        names = [o.name for o in self.model.outcomes]
+        if outcome is None:
+            return names[0]
+        if outcome not in names:
+            raise ValueError(f"{outcome!r} is no outcome of {self.model.name!r}; "
+                             f"it has: {', '.join(names)}")
+        return outcome
+
+    def predict(self, settings: pd.DataFrame | Mapping[str, Any], of: str = "mean", *,
+                outcome: str | None = None, seed: int = 1,
+                draws: int | None = None) -> xr.DataArray | xr.Dataset:
+        """Predictive draws at settings.
+
+        Parameters
+        ----------
+        settings
+            Columns of the model's factors (those with defaults may be left out); label columns
+            (``mill``, ``batch``, ...) name known levels.
+        of
+            ``"mean"``: mean of the setting over new runs, batches and cells. ``"batch"``: the
+            next batch (its mean over cells). ``"cell"``: one reading of the next cell.
+        outcome
+            An outcome column for a DataArray; all of them as a Dataset if not given.
+        seed
+            Seed for new batches and cells.
+        draws
+            Use only so many draws.
+
+        Returns
+        -------
+        DataArray or Dataset
+            Dims ``draw, setting``; attributes give the unit, the level and the engine.
+
+        Raises
+        ------
+        ValueError
+            If a needed column is missing, a level is unknown, or ``of`` is none of the three.
+        """
+        if of not in response.LEVELS:
+            raise ValueError(f"of={of!r} is none of {', '.join(response.LEVELS)}")
+        table = pd.DataFrame(settings) if not isinstance(settings, pd.DataFrame) else settings
+        data.validate(table.drop(columns=[c for c in table if c not in data.COLUMNS]),
+                      where="settings", open=True)
+        which = None if draws is None else self.thin(draws)
+        names = [self._outcome(outcome)] if outcome else [o.name for o in self.model.outcomes]
+        answer = {}
+        for k, name in enumerate(names):
+            what = self.response(name)
+            if of == "mean":
+                values = what.mean(table, which)
+            else:
+                values = what.draw(table, of, np.random.default_rng([seed, k]), which)
+            answer[name] = xr.DataArray(
+                values, dims=("draw", "setting"),
+                coords={"setting": np.arange(len(table))}, name=name,
+                attrs={"unit": data.COLUMNS[name].unit, "of": of, "model": self.model.name,
+                       "simulated": "no"},
+            )
+        return answer[names[0]] if outcome else xr.Dataset(answer)
+
+    def quantity(self, name: str, settings: pd.DataFrame) -> xr.DataArray:
+        """Draws of a reported intermediate quantity at settings, dims ``draw, setting``."""
+        known = self.graph.registry.quantities
+        if name not in known:
+            raise ValueError(f"{name!r} is no quantity of {self.model.name!r}; "
+                             f"it has: {', '.join(known)}")
+        what = self.response()
+        values = what.evaluate((f"quantity:{name}",), settings)[f"quantity:{name}"]
+        return xr.DataArray(values, dims=("draw", "setting"), name=name)
+
+    def thin(self, count: int) -> np.ndarray:
+        """Evenly spaced flat indices of ``count`` draws over all chains."""
+        return np.linspace(0, self.n_draws - 1, min(count, self.n_draws)).astype(int)
+
+    @cached_property
+    def convergence(self) -> checks.Convergence:
+        """R-hat, effective sample size and divergences of every parameter."""
+        return checks.convergence(self)
+
+    def summary(self, level: float = LEVEL) -> pd.DataFrame:
+        """One row for each parameter: unit, median, interval, and whether the data speak.
+
+        Returns
+        -------
+        DataFrame
+            Index ``parameter``; the interval's kind and level stand in the column names.
+            ``sd_over_prior_sd`` compares widths (on the logarithm for scale parameters);
+            above 0.8 ``informed_by`` says "from the prior".
+        """
+        return checks.summary(self, level)
+
+    def check(self) -> checks.Report:
+        """Convergence, predictive checks and leave-one-out by reading, cell and batch."""
+        return checks.report(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write draws, table, priors, units and versions to one netCDF file."""
+        path = Path(path)
+        used = {}
+        for name, values in self.posterior.items():
+            group = self.graph.registry.effects.get(str(name))
+            dims = ("chain", "draw", *(f"{name}_{k}".replace(".", "_")
+                                       for k in range(values.ndim - 2)))
+            array = values.to_numpy()
+            if group is not None:
+                array = array[:, :, : len(self.encoded.levels[group])]
+            used[str(name)] = (dims, array)
+        meta = {
+            "format": "ssbayes fit 1", "model": self.model.name, "options": self.options,
+            "pooled": list(self.model.pooled),
+            "overrides": {k: _plain(v) for k, v in self.model.overrides.items()},
+            "levels": self.encoded.levels, "versions": versions(),
+            "units": {k: p.unit for k, p in self.graph.registry.priors.items()},
+            "priors": {k: str(p) for k, p in self.priors.items()},
+            "table": self.table.to_json(orient="split", double_precision=15),
+            "dtypes": {c: str(t) for c, t in self.table.dtypes.items()},
+        }
+        tree = xr.DataTree.from_dict({
+            "/": xr.Dataset(attrs={"ssbayes": json.dumps(meta)}),
+            "/posterior": xr.Dataset(used),
+            "/sample_stats": xr.Dataset({
+                str(k): (v.dims, v.to_numpy().astype(float)) for k, v in self.statistics.items()
+            }),
+        })
+        tree.to_netcdf(path, engine="h5netcdf")
+        return path
+
+    @classmethod
+    def open(cls, path: str | Path) -> Fit:
+        """Read a fit that ``save`` wrote; its model must exist in this installation.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it holds no fit of this version.
+        """
+        from io import StringIO
+
+        from .. import get
+
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"there is no fit at {path}")
+        try:
+            with xr.open_datatree(path, engine="h5netcdf") as tree:
+                meta = json.loads(tree.attrs["ssbayes"])
+                posterior = tree["posterior"].to_dataset().load()
+                statistics = tree["sample_stats"].to_dataset().load()
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{path} holds no fit of ssbayes ({error})") from error
+        if meta["format"] != "ssbayes fit 1":
+            raise ValueError(f"{path} is a {meta['format']!r}; this version reads 'ssbayes fit 1'")
+        model = get(meta["model"])
+        from dataclasses import replace
+
+        overrides = {k: Prior(v["family"], _tuple(v["numbers"])) if isinstance(v, dict)
+                     else _tuple(v) for k, v in meta["overrides"].items()}
+        model = replace(model, overrides=overrides, pooled=tuple(meta["pooled"]))
+        table = pd.read_json(StringIO(meta["table"]), orient="split", dtype=False,
+                             convert_dates=False)
+        for column, kind in meta["dtypes"].items():
+            table[column] = table[column].astype(float if "float" in kind else table[column].dtype)
+        encoded = encode(table, model, statements=meta["options"]["statements"])
+        if encoded.levels != meta["levels"]:
+            raise ValueError(f"{path}: the levels of its table are not those of its draws")
+        graph = model.graph({g: slots_for(len(v)) for g, v in encoded.levels.items()})
+        posterior = _padded(posterior, graph)
+        if set(posterior) != set(graph.parameter_names):
+            odd = sorted(set(map(str, posterior)) ^ set(graph.parameter_names))
+            raise ValueError(f"{path} was written by another version of model {model.name!r}: "
+                             f"parameters differ ({', '.join(odd[:6])})")
+        return cls(model, table, encoded, graph, posterior, statistics, meta["options"])
+
+    def __repr__(self) -> str:
+        return (f"Fit({self.model.name!r}, {len(self.encoded.index)} rows, "
+                f"{self.n_draws} draws)")
+
+
+def _padded(posterior: xr.Dataset, graph: Graph) -> xr.Dataset:
+    full = {}
+    for name, values in posterior.items():
+        array = values.to_numpy()
+        group = graph.registry.effects.get(str(name))
+        if group is not None:
+            lack = graph.registry.slots[group] - array.shape[2]
+            array = np.pad(array, [(0, 0), (0, 0), (0, lack)] + [(0, 0)] * (array.ndim - 3))
+        dims = ("chain", "draw", *(f"{name}_{k}" for k in range(array.ndim - 2)))
+        full[str(name)] = (dims, array)
+    return xr.Dataset(full)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "family"):
+        return {"family": value.family, "numbers": list(value.numbers)}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a fit depends on."""
+    found = {}
+    for package in ("ssbayes", "pymc", "pytensor", "nutpie", "jax", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,350 @@
+"""One PyMC graph of a model, and the functions compiled from it.
+
+A graph is built on an empty table for a given padding of the groups, and kept for the process.
+Swapping data or prior numbers compiles nothing; only another family of a prior or a group that
+outgrows its slots does.
+
+The sampler's compile time grows with the number of data nodes (about half a second each) and of
+variables. So all numeric columns are rows of one node, all codes of another, all prior numbers
+stand in a third; parameters of one prior family share one vector variable; and readings with the
+same kind of noise share one likelihood. ``pack`` fills the nodes from named columns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .inputs import Inputs, Registry
+from .priors import FAMILIES, Prior
+
+log = logging.getLogger("ssbayes")
+
+NUMBERS, CODES, PRIORS = "columns", "codes", "prior_numbers"
+KINDS = {"normal": ("Normal", "LogNormal"), "student": ("StudentT",)}
+
+_GRAPHS: dict[tuple, Graph] = {}
+compilations: dict[str, int] = {"graph": 0, "nutpie": 0, "jax": 0}
+"""How often something was built or compiled in this process."""
+
+
+def use_64_bit() -> None:
+    """Set JAX to 64 bit for the process."""
+    import jax
+
+    if not jax.config.jax_enable_x64:
+        jax.config.update("jax_enable_x64", True)
+
+
+class Graph:
+    """The PyMC graph of one model at one padding.
+
+    Parameters
+    ----------
+    name
+        The model's name, prefix of its parameters.
+    build
+        The model's builder.
+    slots
+        Padded number of levels of each group.
+    overrides
+        Priors that replace the builder's.
+    wanted
+        Optional parts to build; all if ``None``.
+
+    Attributes
+    ----------
+    model
+        The PyMC model.
+    registry
+        What the builder declared.
+    places
+        Parameter -> (family, positions in that family's vector).
+    """
+
+    def __init__(
+        self, name: str, build: Callable[[Inputs], None], slots: Mapping[str, int],
+        overrides: Mapping[str, Any], wanted: frozenset[str] | None = None,
+    ) -> None:
+        import pymc as pm
+
+        compilations["graph"] += 1
+        declared = Registry(slots=dict(slots), overrides=dict(overrides), wanted=wanted)
+        with pm.Model():
+            build(Inputs(declared, name))
+        self.places = _places(declared)
+        self.numbers, self.codes = list(declared.numbers), list(declared.codes)
+        with pm.Model(check_bounds=False) as self.model:
+            numbers = pm.Data(NUMBERS, np.zeros((len(self.numbers), 0)))
+            codes = pm.Data(CODES, np.zeros((max(len(self.codes), 1), 0), dtype="int64"))
+            self.registry = Registry(
+                slots=dict(slots), overrides=dict(overrides), wanted=wanted,
+                pool=self._pool(declared.priors),
+                numbers={column: numbers[k] for k, column in enumerate(self.numbers)},
+                codes={group: codes[k] for k, group in enumerate(self.codes)})
+            build(Inputs(self.registry, name))
+            self._observe()
+
+    def _pool(self, priors: Mapping[str, Prior]) -> dict[str, Any]:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        pooled = self.pooled_numbers(priors)
+        lists = [values for numbers in pooled.values() for values in numbers.values()]
+        node = pm.Data(PRIORS, np.concatenate(lists))
+        given = iter(pt.split(node, [len(v) for v in lists], n_splits=len(lists)))
+        pool = {}
+        for family, numbers in pooled.items():
+            size = len(next(iter(numbers.values())))
+            vector = FAMILIES[family].pymc(
+                f"priors.{family}", [next(given) for _ in numbers], size)
+            names = [name for name, (home, _) in self.places.items() if home == family]
+            sizes = [len(self.places[name][1]) for name in names]
+            pieces = pt.split(vector, sizes, n_splits=len(sizes)) if len(sizes) > 1 else [vector]
+            pool |= dict(zip(names, pieces, strict=True))
+        return pool
+
+    def pooled_numbers(self, priors: Mapping[str, Prior]) -> dict[str, dict[str, np.ndarray]]:
+        """Prior numbers as vectors: family -> data node -> numbers in the order of ``places``."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for name, (family, at) in self.places.items():
+            lists = found.setdefault(
+                family, {f"priors.{family}__{a}": [] for a in FAMILIES[family].arguments})
+            for values, given in zip(lists.values(), priors[name].numbers, strict=True):
+                values += list(np.broadcast_to(np.asarray(given, dtype=float), len(at)))
+        return {f: {k: np.array(v) for k, v in lists.items()} for f, lists in found.items()}
+
+    def _observe(self) -> None:
+        """One likelihood for all Normal and LogNormal readings, one for Student-t."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        x = Inputs(self.registry, "")
+        for kind, families in KINDS.items():
+            chosen = [r for r in self.registry.readings.values() if r.family in families]
+            if not chosen:
+                continue
+            mu = [pt.log(r.expected) if r.family == "LogNormal" else r.expected for r in chosen]
+            row = x.data(f"{kind}__row", dtype="int64")
+            readings = x.data(f"{kind}__readings", ndim=2)
+            value, count, stated = readings[:, 0], readings[:, 1], readings[:, 2]
+            ones = pt.ones_like(mu[0])
+            sigma = pt.concatenate([r.noise * ones for r in chosen])[row]
+            spread = pt.sqrt(sigma**2 / count + stated**2)
+            where = pt.concatenate(mu)[row]
+            if kind == "student":
+                nu = pt.concatenate([r.nu * ones for r in chosen])[row]
+                logp = pm.logp(pm.StudentT.dist(nu=nu, mu=where, sigma=spread), value)
+            else:
+                logp = pm.logp(pm.Normal.dist(where, spread), value)
+            pm.Potential(kind, logp.sum())
+
+    def pack(
+        self, columns: Mapping[str, np.ndarray], priors: Mapping[str, Prior] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Fill the graph's data nodes from named columns.
+
+        Parameters
+        ----------
+        columns
+            Numeric columns and codes over rows; for a fit also ``<outcome>__row``, ``__value``,
+            ``__n`` and ``__sd`` of every outcome, and the model's own nodes.
+        priors
+            Priors in force; needed for a fit.
+
+        Returns
+        -------
+        dict
+            Node name -> array.
+        """
+        rows = len(columns[self.numbers[0]])
+        codes = [columns[g] for g in self.codes] or [np.zeros(rows, dtype="int64")]
+        nodes = {NUMBERS: np.stack([columns[c] for c in self.numbers]),
+                 CODES: np.stack(codes).astype("int64")}
+        if priors is None:
+            return nodes
+        nodes[PRIORS] = np.concatenate(
+            [v for numbers in self.pooled_numbers(priors).values() for v in numbers.values()])
+        for name in self.registry.prior_group:
+            nodes |= priors[name].nodes(name)
+        for kind, families in KINDS.items():
+            chosen = {o: r.family for o, r in self.registry.readings.items()
+                      if r.family in families}
+            if not chosen:
+                continue
+            lists: dict[str, list[np.ndarray]] = {k: [] for k in ("row", "value", "n", "sd")}
+            for k, (outcome, family) in enumerate(chosen.items()):
+                value = columns[f"{outcome}__value"]
+                lists["row"].append(columns[f"{outcome}__row"] + k * rows)
+                lists["value"].append(np.log(value) if family == "LogNormal" else value)
+                lists["n"].append(columns[f"{outcome}__n"])
+                lists["sd"].append(columns[f"{outcome}__sd"])
+            joined = {k: np.concatenate(v) for k, v in lists.items()}
+            nodes[f"{kind}__row"] = joined["row"].astype("int64")
+            nodes[f"{kind}__readings"] = np.stack(
+                [joined["value"], joined["n"], joined["sd"]], axis=1)
+        own = set(self.registry.nodes) - set(nodes)
+        return nodes | {name: columns[name] for name in own}
+
+    @cached_property
+    def nutpie(self) -> Any:
+        """The compiled NUTS target; about 10 s, once a process."""
+        import warnings
+
+        import nutpie
+
+        compilations["nutpie"] += 1
+        log.info("compiling the sampler (about 10 s, once a process)")
+        with warnings.catch_warnings(), _light_rewrites():
+            warnings.simplefilter("ignore")
+            return nutpie.compile_pymc_model(self.model)
+
+    def nutpie_names(self) -> set[str]:
+        """The data that the sampler knows; others are not to be passed to it."""
+        return {variable.name for variable in self.nutpie.shared_var_keys}
+
+    @cached_property
+    def variable_names(self) -> list[str]:
+        """Free random variables: a vector for each prior family, and the group effects."""
+        return [variable.name for variable in self.model.free_RVs]
+
+    @cached_property
+    def parameter_names(self) -> list[str]:
+        """Parameters under their own names, group effects (``…__z``) included."""
+        return [*self.registry.priors, *self.registry.effects]
+
+    def parameters(self, variables: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Draws of parameters under their own names, from draws of the graph's variables.
+
+        Arrays have the draw axes first: ``(…, k)`` in, ``(…,)`` or ``(…, k)`` out.
+        """
+        found = {}
+        for name, prior in self.registry.priors.items():
+            if name in self.places:
+                family, at = self.places[name]
+                block = variables[f"priors.{family}"]
+                found[name] = block[..., at[0]] if prior.shape == () else (
+                    block[..., at[0] : at[-1] + 1])
+            else:
+                found[name] = variables[name]
+        return found | {z: variables[z] for z in self.registry.effects}
+
+    def variables(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The inverse of ``parameters``."""
+        found: dict[str, Any] = {z: parameters[z] for z in self.registry.effects}
+        blocks: dict[str, list[np.ndarray]] = {}
+        for name, prior in self.registry.priors.items():
+            values = np.asarray(parameters[name])
+            if name in self.places:
+                blocks.setdefault(f"priors.{self.places[name][0]}", []).append(
+                    values[..., None] if prior.shape == () else values)
+            else:
+                found[name] = values
+        return found | {name: np.concatenate(parts, axis=-1) for name, parts in blocks.items()}
+
+    def jax(self, *outputs: str) -> Callable[[Mapping, Mapping], dict[str, Any]]:
+        """A JAX function ``(variables of one draw, columns) -> {output: array}``.
+
+        Outputs are named ``mean:<outcome>``, ``noise:<outcome>``, ``nu:<outcome>``,
+        ``quantity:<name>`` or ``term:<name>``. Not jitted and not mapped over draws: the caller
+        chooses.
+        """
+        key = tuple(sorted(outputs))
+        if key not in self._jax:
+            compilations["jax"] += 1
+            self._jax[key] = as_jax(self.model, {name: self._tensor(name) for name in key})
+        return self._jax[key]
+
+    @cached_property
+    def _jax(self) -> dict[tuple[str, ...], Callable]:
+        use_64_bit()
+        return {}
+
+    def _tensor(self, output: str) -> Any:
+        kind, _, name = output.partition(":")
+        if kind == "quantity":
+            return self.registry.quantities[name]
+        if kind == "term":
+            return self.registry.terms[name]
+        readings = self.registry.readings[name]
+        import pytensor.tensor as pt
+
+        return pt.as_tensor_variable(
+            {"mean": readings.expected, "noise": readings.noise, "nu": readings.nu}[kind])
+
+
+@contextmanager
+def _light_rewrites() -> Iterator[None]:
+    """Leave out the in-place rewrite of fused operations: two thirds of PyTensor's compile time,
+    for nothing that a table of a hundred rows would notice."""
+    from pytensor.compile import mode
+
+    kept = mode.predefined_modes["NUMBA"]
+    mode.predefined_modes["NUMBA"] = kept.excluding("inplace_elemwise")
+    try:
+        yield
+    finally:
+        mode.predefined_modes["NUMBA"] = kept
+
+
+def _places(declared: Registry) -> dict[str, tuple[str, list[int]]]:
+    """Where each parameter stands in the vector of its family."""
+    places: dict[str, tuple[str, list[int]]] = {}
+    taken: dict[str, int] = {}
+    for name, prior in declared.priors.items():
+        if name in declared.prior_group:
+            continue
+        start = taken.get(prior.family, 0)
+        size = int(np.prod(prior.shape))
+        places[name] = (prior.family, list(range(start, start + size)))
+        taken[prior.family] = start + size
+    return places
+
+
+def graph_of(
+    name: str, build: Callable, slots: Mapping[str, int], overrides: Mapping[str, Any],
+    wanted: frozenset[str] | None = None,
+) -> Graph:
+    """The graph for this padding and these families of priors, built at most once a process."""
+    replaced = {k: v for k, v in sorted(overrides.items()) if isinstance(v, Prior)}
+    key = (name, build, tuple(sorted(slots.items())), wanted,
+           tuple((k, v.family, v.shape) for k, v in replaced.items()))
+    if key not in _GRAPHS:
+        _GRAPHS[key] = Graph(name, build, slots, replaced, wanted)
+    return _GRAPHS[key]
+
+
+def as_jax(model: Any, outputs: Mapping[str, Any]) -> Callable[[Mapping, Mapping], dict[str, Any]]:
+    """Compile tensors of a PyMC graph to one JAX function of (variables, columns).
+
+    Random variables and data become inputs of unknown size, so that another number of rows, or
+    of group effects, is only another shape. Indices out of range are clamped by JAX: check them
+    before. The function's ``needs`` names its inputs.
+    """
+    from pytensor.compile.mode import get_mode
+    from pytensor.graph.fg import FunctionGraph
+    from pytensor.graph.replace import clone_replace
+    from pytensor.graph.traversal import ancestors
+    from pytensor.link.jax.dispatch import jax_funcify
+    from pytensor.tensor import TensorType
+
+    wanted = list(outputs.values())
+    above = set(ancestors(wanted, blockers=model.free_RVs))
+    nodes = [v for v in [*model.free_RVs, *model.data_vars] if v in above]
+    blank = [TensorType(v.dtype, (None,) * v.ndim)(v.name) for v in nodes]
+    clones = clone_replace(wanted, dict(zip(nodes, blank, strict=True)), rebuild_strict=False)
+    fgraph = FunctionGraph(blank, clones, clone=True)
+    get_mode("JAX").optimizer.rewrite(fgraph)
+    function, names = jax_funcify(fgraph), [v.name for v in nodes]
+
+    def run(variables: Mapping, columns: Mapping) -> dict[str, Any]:
+        known = {**columns, **variables}
+        return dict(zip(outputs, function(*(known[name] for name in names)), strict=True))
+
+    run.needs = set(names)  # type: ignore[attr-defined]
+    return run

@@ -1,0 +1,232 @@
+"""What a model's builder sees: columns, priors, group effects, readings. Never a table size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .priors import FAMILIES, Prior
+
+
+ALONE = " alone"
+
+
+def slots_for(levels: int) -> int:
+    """Number of padded slots for a group of so many levels: a power of two, 16 at least."""
+    return max(16, 1 << max(levels - 1, 0).bit_length())
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Readings of one outcome: its expected value and noise over rows, and their family."""
+
+    family: str
+    expected: Any
+    noise: Any
+    nu: Any = None
+
+
+@dataclass
+class Registry:
+    """Everything that a build leaves behind for the engine; shared by all parts of a chain."""
+
+    slots: Mapping[str, int]
+    overrides: Mapping[str, Any]
+    wanted: frozenset[str] | None = None
+    pool: Mapping[str, Any] | None = None
+    numbers: dict[str, Any] = field(default_factory=dict)
+    codes: dict[str, Any] = field(default_factory=dict)
+    priors: dict[str, Prior] = field(default_factory=dict)
+    prior_group: dict[str, str] = field(default_factory=dict)
+    effects: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, Any] = field(default_factory=dict)
+    upstream: dict[str, Any] = field(default_factory=dict)
+    readings: dict[str, Readings] = field(default_factory=dict)
+    terms: dict[str, Any] = field(default_factory=dict)
+    quantities: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+class Inputs:
+    """The builder's window on the table.
+
+    A model's ``build(x)`` runs inside a PyMC model, on an empty table. It asks for columns and
+    parameters by name and declares its outcomes with ``observe``.
+    """
+
+    def __init__(self, registry: Registry, prefix: str) -> None:
+        self._all = registry
+        self._prefix = prefix
+
+    def data(self, name: str, *, dtype: str = "float64", ndim: int = 1) -> Any:
+        """A data node of the model's own, filled by one of its ``encoders``.
+
+        ``ndim`` axes, all of unknown length. Each node costs about half a second to compile: put
+        what belongs together into one of two axes.
+        """
+        if name not in self._all.nodes:
+            import pymc as pm
+
+            shape = (0,) * ndim if ndim == 1 else (0,) + (1,) * (ndim - 1)
+            self._all.nodes[name] = pm.Data(name, np.zeros(shape, dtype))
+        return self._all.nodes[name]
+
+    def __getitem__(self, column: str) -> Any:
+        """A numeric column over rows: an upstream outcome of the chain, else the table's."""
+        if column in self._all.upstream:
+            return self._all.upstream[column]
+        return self._row(self._all.numbers, column, "float64")
+
+    def code(self, group: str) -> Any:
+        """Slot of each row in a group: 0 for "none", 1, 2, ... for its levels."""
+        return self._row(self._all.codes, group, "int64")
+
+    def _row(self, found: dict[str, Any], name: str, dtype: str) -> Any:
+        if name not in found:
+            if self._all.pool is not None:
+                raise KeyError(f"column {name!r} was not asked for in the first build")
+            import pytensor.tensor as pt
+
+            found[name] = pt.TensorType(dtype, (None,))(name)
+        return found[name]
+
+    def include(self, build: Callable[[Inputs], None], name: str) -> None:
+        """Run an upstream model; its outcomes are seen from here under their column names."""
+        before = set(self._all.readings)
+        build(Inputs(self._all, name))
+        for column, readings in self._all.readings.items():
+            if column not in before:
+                self._all.upstream[column] = readings.expected
+
+    def prior(
+        self,
+        name: str,
+        family: str,
+        *numbers: Any,
+        unit: str = "",
+        meaning: str = "",
+        source: str = "",
+        group: str | None = None,
+    ) -> Any:
+        """A parameter ``<model>.<name>`` with its prior.
+
+        Parameters
+        ----------
+        name, family, numbers
+            See ``Prior``; a tuple of numbers makes a vector parameter.
+        unit, meaning, source
+            Shown beside the parameter in every report.
+        group
+            If given, one parameter for each level: a vector over slots, whose slot 0 ("none")
+            is the first entry. Index it with ``x.code(group)``.
+
+        Returns
+        -------
+        tensor
+            A scalar parameter has shape ``(1,)`` and broadcasts over rows; a vector ``(k,)``.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        full = f"{self._prefix}.{name}"
+        prior = Prior(family, numbers, unit, meaning, source)
+        if full in self._all.overrides:
+            prior = prior.with_numbers(self._all.overrides[full])
+        if full in self._all.priors:
+            raise ValueError(f"parameter {full!r} is declared twice")
+        self._all.priors[full] = prior
+        if group is not None:
+            self._all.prior_group[full] = group
+            values = [pm.Data(node, array) for node, array in prior.nodes(full).items()]
+            shape = (self._all.slots[group] + 1, *prior.shape)
+            found = FAMILIES[prior.family].pymc(full, values, shape)
+        elif self._all.pool is None:
+            found = pt.TensorType("float64", prior.shape or (1,))(full)
+        else:
+            found = self._all.pool[full]
+        self._all.parameters[full] = found
+        return found
+
+    def wants(self, part: str) -> bool:
+        """Whether an optional part (an outcome, ``statements``) is to be built.
+
+        The sampler's graph leaves out what no reading informs: its parameters keep their prior,
+        and fewer of them make every step cheaper. The response's graph has every part.
+        """
+        return self._all.wanted is None or part in self._all.wanted
+
+    def parameter(self, name: str) -> Any:
+        """A parameter of an upstream model by its full name (``milling.power_constant``)."""
+        return self._all.parameters[name]
+
+    def normals(self, name: str, group: str, width: int | None = None) -> Any:
+        """Standard normals for the levels of a group, padded, with zeros in front as slot 0.
+
+        Returns
+        -------
+        tensor
+            ``(slots + 1,)``, or ``(slots + 1, width)``.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        full = f"{self._prefix}.{name}__z"
+        tail = () if width is None else (width,)
+        z = pm.Normal(full, 0.0, 1.0, shape=(self._all.slots[group], *tail))
+        self._all.effects[full] = group
+        return pt.concatenate([pt.zeros((1, *tail)), z])
+
+    def effect(self, name: str, group: str, sd: Any) -> Any:
+        """A non-centred random effect of a group, over rows; zero where the row has no level."""
+        return sd * self.normals(name, group)[self.code(group)]
+
+    def alone(self, group: str) -> Any:
+        """1 for rows whose level has no other reading, else 0, over rows.
+
+        Such a level's effect cannot be told from the noise of its one reading. The encoder gives
+        it slot 0, and the model adds the effect's variance to the noise instead: the same
+        likelihood to first order, without an effect for each row that NUTS must walk along.
+        """
+        return self._row(self._all.numbers, f"{group}{ALONE}", "float64")
+
+    def report(self, name: str, value: Any) -> Any:
+        """Name a per-row quantity that users may ask for (``fit.predict(quantity=...)``)."""
+        self._all.quantities[name] = value
+        return value
+
+    def quantity(self, name: str) -> Any:
+        """A quantity that an upstream model has reported."""
+        return self._all.quantities[name]
+
+    def observe(
+        self, outcome: str, family: str, *, mu: Any, sigma: Any, nu: Any = None
+    ) -> None:
+        """Declare an outcome column: its expected value and one reading's noise, over rows.
+
+        Parameters
+        ----------
+        outcome
+            Column name.
+        family
+            ``Normal``; ``StudentT`` (with ``nu``); ``LogNormal`` (``mu`` is the median, ``sigma``
+            the scale of the logarithm).
+        mu, sigma, nu
+            Tensors over rows; ``sigma`` and ``nu`` may be scalars. A reading that is itself a
+            mean of n cells has ``sigma / sqrt(n)``; one that states its own standard deviation
+            has it added in quadrature.
+        """
+        if family not in {"Normal", "StudentT", "LogNormal"}:
+            raise ValueError(f"{family!r} is no family of readings: Normal, StudentT, LogNormal")
+        if outcome in self._all.readings:
+            raise ValueError(f"outcome {outcome!r} is declared twice")
+        self._all.readings[outcome] = Readings(family, mu, sigma, nu)
+
+    def term(self, name: str, logp: Any) -> None:
+        """Any further pointwise log-likelihood (a vector), part of the posterior and of checks."""
+        import pymc as pm
+
+        pm.Potential(f"{name}__term", logp.sum())
+        self._all.terms[name] = logp

@@ -1,0 +1,260 @@
+"""A model of a process step as users hold it: its columns, its priors, and ``fit``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ...data import columns as registry
+from .priors import Prior, PriorError
+
+if TYPE_CHECKING:
+    from .fit import Fit
+    from .graph import Graph
+    from .inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A column that the model computes from.
+
+    Attributes
+    ----------
+    name
+        Column name in the registry.
+    default
+        Value for rows that do not give it; ``None`` where it is needed.
+    level
+        Level at which it is set: ``batch`` for a process setting, ``row`` for a condition of the
+        measurement.
+    """
+
+    name: str
+    default: float | None = None
+    level: str = "batch"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A grouping column.
+
+    Attributes
+    ----------
+    name
+        Column name.
+    needed
+        True where a row without a label cannot be used (a mixing method).
+    varies
+        True for levels that a prediction averages over or draws anew (run, batch, cell); false
+        for those that it must know (mill, method).
+    reference
+        Label whose effect is zero by definition.
+    lone_in_noise
+        True where the effect of a level with one reading is part of that reading's noise.
+    """
+
+    name: str
+    needed: bool = False
+    varies: bool = True
+    reference: str | None = None
+    lone_in_noise: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A measured column that the model explains.
+
+    Attributes
+    ----------
+    name, family
+        Column name and family of its readings.
+    alike
+        Columns that must agree among the readings that are pooled.
+    optional
+        True for what the sampler leaves out until a table has a reading of it.
+    """
+
+    name: str
+    family: str = "Normal"
+    alike: tuple[str, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class LabModel:
+    """A hierarchical model of one process step or a chain of them.
+
+    ``models.get(name)`` returns one. It holds no data and no draws: ``fit`` returns a ``Fit``.
+
+    Attributes
+    ----------
+    name
+        Name in ``models.catalog()``.
+    build
+        The builder, run once on an empty table.
+    factors, groups, outcomes
+        The columns; the first outcome is the main one.
+    context
+        Further columns that a table for this model may have.
+    summaries
+        Outcomes that also take published means with their standard deviation over cells.
+    encoders
+        Further functions ``(rows, table, statements) -> arrays`` for nodes of the model's own.
+    extra_rows
+        ``(table, statements) -> rows`` without readings that are put behind the table's own, for
+        likelihood terms that look at the response elsewhere.
+    source
+        Where the physics comes from.
+    """
+
+    name: str
+    build: Callable[[Inputs], Any]
+    factors: tuple[Factor, ...]
+    groups: tuple[Group, ...]
+    outcomes: tuple[Outcome, ...]
+    context: tuple[str, ...] = ()
+    summaries: tuple[str, ...] = ()
+    encoders: tuple[Callable[..., dict[str, Any]], ...] = ()
+    extra_rows: Callable[[pd.DataFrame, bool], pd.DataFrame] | None = None
+    what: str = ""
+    source: str = ""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    pooled: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> pd.DataFrame:
+        """Columns of a table for this model: name, role, level, unit, needed, meaning."""
+        rows: list[dict[str, Any]] = []
+
+        def add(name: str, role: str, needed: bool, level: str | None = None) -> None:
+            if all(row["name"] != name for row in rows):
+                column = registry.column(name)
+                rows.append({
+                    "name": name, "role": role, "level": level or column.level,
+                    "unit": column.unit, "needed": needed, "meaning": column.meaning,
+                })
+
+        for factor in self.factors:
+            add(factor.name, "factor", factor.default is None)
+        for group in self.groups:
+            add(group.name, "group", group.needed)
+        for name in ("study", "lot", "mill", "run", "batch", "cell"):
+            add(name, "group", False)
+        for outcome in self.outcomes:
+            add(outcome.name, "outcome", False)
+        for name in (*self.context, *(a for o in self.outcomes for a in o.alike)):
+            add(name, "context", False)
+        return pd.DataFrame(rows)
+
+    @property
+    def priors(self) -> pd.DataFrame:
+        """Every parameter with its prior, unit, meaning and source."""
+        found = self.graph({}).registry.priors
+        return pd.DataFrame(
+            [{"parameter": name, "prior": str(self.prior(name, prior)), "unit": prior.unit,
+              "meaning": prior.meaning, "source": self.prior(name, prior).source}
+             for name, prior in found.items()]
+        ).set_index("parameter")
+
+    def prior(self, name: str, declared: Prior) -> Prior:
+        """The prior in force: the declared one, or the override."""
+        if name in self.overrides:
+            return declared.with_numbers(self.overrides[name])
+        return declared
+
+    def with_priors(self, **priors: Any) -> LabModel:
+        """The same model with other prior numbers; keywords are parameter names.
+
+        Parameters
+        ----------
+        **priors
+            ``parameter=(numbers …)`` keeps the family, ``parameter=Prior(…)`` replaces it. The
+            model's own prefix may be left out; a dot in a name is written as two underscores
+            (``milling__power_constant``).
+
+        Raises
+        ------
+        PriorError
+            If no parameter has that name (with the nearest one), or the numbers do not suit.
+        """
+        if not priors:
+            return self
+        declared = self.graph({}).registry.priors
+        overrides = dict(self.overrides)
+        for key, value in priors.items():
+            name = key.replace("__", ".")
+            if name not in declared:
+                ends = [full for full in declared if full.partition(".")[2] == name]
+                if len(ends) != 1:
+                    short = [full.partition(".")[2] for full in declared]
+                    near = difflib.get_close_matches(name, [*declared, *short], n=1)
+                    hint = f"; did you mean {near[0]!r}?" if near else ""
+                    raise PriorError(
+                        f"{key!r} is no parameter of model {self.name!r}{hint} "
+                        f"It has: {', '.join(declared)}"
+                    )
+                name = ends[0]
+            declared[name].with_numbers(value)
+            overrides[name] = value
+        return replace(self, overrides=overrides)
+
+    def graph(self, slots: Mapping[str, int], wanted: frozenset[str] | None = None) -> Graph:
+        """The PyMC graph at this padding (16 where a group is not named) with these parts."""
+        from .graph import graph_of
+
+        full = {group.name: slots.get(group.name, 16) for group in self.groups}
+        return graph_of(self.name, self.build, full, self.overrides, wanted)
+
+    def fit(
+        self,
+        table: pd.DataFrame,
+        *,
+        seed: int = 1,
+        statements: bool = False,
+        engine: str = "nutpie",
+        draws: int = 1000,
+        tune: int = 500,
+        chains: int = 4,
+        pool: Iterable[str] = (),
+    ) -> Fit:
+        """Fit the model to a table.
+
+        Parameters
+        ----------
+        table
+            Rows as ``data.read`` or ``data.load`` return them; validated again here.
+        seed
+            Seed of the sampler.
+        statements
+            Whether published statements (rows of kind ``statement``) are used.
+        engine
+            ``"nutpie"`` (default), ``"numpyro"`` (where a GPU is) or ``"pymc"``.
+        draws, tune, chains
+            Draws kept and warm-up steps per chain; number of chains.
+        pool
+            Columns whose unlike values may be pooled (``capacity_cycles``, ...).
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        data.TableError
+            If a cell of the table is wrong; every one is named.
+        ValueError
+            If unlike quantities would be pooled or the engine is unknown.
+        """
+        from .fit import run_fit
+
+        model = replace(self, pooled=(*self.pooled, *pool))
+        return run_fit(model, table, seed=seed, statements=statements, engine=engine,
+                       draws=draws, tune=tune, chains=chains)
+
+    def __repr__(self) -> str:
+        return (f"LabModel({self.name!r}: {', '.join(f.name for f in self.factors)} -> "
+                f"{', '.join(o.name for o in self.outcomes)})")
