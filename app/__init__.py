@@ -1,0 +1,1 @@
+"""The command line, the figures and the report page: thin, no statistics of their own."""

@@ -1,0 +1,219 @@
+"""What each command does. Rooms are imported inside, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..doe import Campaign, Space
+
+
+class InputError(ValueError):
+    """What was said on the command line cannot be done."""
+
+
+def catalog(given: Namespace) -> None:
+    """Print models and tables, the columns of a model, or a table."""
+    from .. import data, models
+
+    if given.name is None:
+        tables = data.catalog()
+        if show.write(tables, given.out):
+            return
+        show.table(models.catalog()[["name", "what", "outcomes", "source"]], "models")
+        show.table(tables, "literature tables (numbers as printed, with their source lines)")
+        show.say("`ssbayes catalog NAME` shows the columns of a model, or a table.")
+    elif given.name in models.NAMES:
+        columns = models.get(given.name).columns
+        if not show.write(columns, given.out):
+            show.table(columns, f"columns of a table for the model {given.name}")
+    else:
+        frame = literature(given.name)
+        if frame is None:
+            from ..doe.errors import unknown
+
+            known = [*models.NAMES, *data.catalog()["name"]]
+            raise InputError(unknown(given.name, known, "model or table of the catalog"))
+        if not show.write(frame, given.out):
+            show.table(frame.dropna(axis=1, how="all"), given.name)
+
+
+def fit(given: Namespace) -> None:
+    """Fit a model to a table; print and write what it says."""
+    from .. import data, models
+
+    model = models.get(given.model)
+    rows = literature(given.table)
+    if rows is None:
+        rows = data.read(given.table, model.columns)
+    if given.save and Path(given.save).suffix != ".nc":
+        raise InputError(f"--save {given.save}: a fit is kept in a file ending in .nc")
+    with show.working(f"fitting {given.model} to {len(rows)} rows"):
+        made = model.fit(rows, seed=given.seed, statements=given.statements, pool=given.pool)
+        summary = made.summary().reset_index()
+    if not show.write(summary, given.out):
+        summary_table(summary, f"{given.model}, {given.table}")
+        for row, reason in made.encoded.left_out:
+            show.say(f"not used: row {row}: {reason}")
+        for note in made.encoded.notes:
+            show.say(note)
+    if given.check:
+        with show.working("checking against the data"):
+            report = made.check()
+        show.table(report.table, "checks")
+        for sentence in report.sentences:
+            show.say(sentence)
+    if given.save:
+        show.say(f"kept: {made.save(given.save)}")
+
+
+def summary_table(summary: pd.DataFrame, title: str) -> None:
+    """Print a fit's summary, then one sentence on what the data say nothing about."""
+    show.table(summary.drop(columns=["prior", "meaning"]), title)
+    quiet = summary.loc[summary["informed_by"] != "data", "parameter"]
+    if len(quiet):
+        show.say(f"The data say little about {len(quiet)} of {len(summary)} parameters; these "
+                 f"numbers are the prior's: {', '.join(quiet)}.")
+
+
+def suggest(given: Namespace) -> None:
+    """Print and write the open suggestions of a campaign."""
+    if given.file and given.store and given.file != given.store:
+        raise InputError(f"two campaign files are given, {given.file} and {given.store}; keep one")
+    store = given.store or given.file
+    if not store:
+        raise InputError("which campaign? say its file: --store mill.db")
+    campaign = opened(Path(store), given)
+    with show.working(f"choosing {given.number} experiments"):
+        table = campaign.suggest(given.number, by=given.by)
+    blank = table.assign(**{campaign.objective: None})
+    if show.write(blank, given.out):
+        return
+    show.table(table.drop(columns="reason"),
+               f"predicted {campaign.objective}; predicted_low to _high: "
+               f"{table.attrs['interval']}; predicted_cell_sd: spread of the next cell")
+    for row in table.itertuples():
+        show.say(f"{row.suggestion}: {row.reason}")
+    for note in table.attrs["notes"]:
+        show.say(note)
+
+
+def opened(store: Path, given: Namespace) -> Campaign:
+    """The campaign in a file, or a new one from the options."""
+    from .. import doe
+
+    said = {
+        key: value
+        for key in ("maximize", "minimize", "model", "unit", "strategy", "seed")
+        if (value := getattr(given, key)) is not None
+    }
+    fixed = dict(assignment(text) for text in given.fixed)
+    if not store.exists():
+        if given.space is None or not said.keys() & {"maximize", "minimize"}:
+            raise InputError(
+                f"there is no campaign at {store}. To begin one, say its space and its goal, "
+                "for example: --space milling --model capacity --maximize capacity_mAh_g "
+                "--fixed c_rate=0.1 --fixed filling=0.5")
+        return doe.Campaign(space_of(given.space), fixed=fixed, store=store, **said)
+    campaign = doe.Campaign.open(store)
+    if not said and not fixed and given.space is None:
+        return campaign
+    old = campaign.declaration
+    same: dict[str, Any] = {
+        "maximize" if old.maximize else "minimize": old.objective, "unit": old.unit,
+        "strategy": old.strategy, "seed": old.seed, "initial": old.initial,
+        "model": old.model, "options": old.options,
+    }
+    if said.keys() & {"maximize", "minimize"}:
+        same.pop("maximize", None)
+        same.pop("minimize", None)
+    space = old.space if given.space is None else space_of(given.space)
+    return doe.Campaign(space, fixed={**old.fixed, **fixed}, store=store, **{**same, **said})
+
+
+def space_of(text: str) -> Space:
+    """A ready-made space by its name, or one from a JSON file."""
+    from .. import doe
+
+    if text == "milling":
+        return doe.spaces.milling()
+    if not text.endswith(".json"):
+        raise InputError(f"--space {text}: neither a ready-made space (milling) nor a .json file")
+    try:
+        body = json.loads(Path(text).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{text} is no JSON ({error})") from None
+    if not isinstance(body, dict) or not isinstance(body.get("factors"), list):
+        raise InputError(f'{text} must hold {{"factors": [...]}}; see `ssbayes suggest --help`')
+    whole = {"constraints": [], "forbidden": [], "fixed": {}, "derived": {}, **body}
+    try:
+        return doe.Space.from_dict(whole)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{text}: a factor cannot be read ({error}); see `ssbayes suggest --help`"
+                         ) from None
+
+
+def assignment(text: str) -> tuple[str, float | str]:
+    """``c_rate=0.1`` as a name and a value; what is no number is a text."""
+    name, sign, value = text.partition("=")
+    if not (name.strip() and sign and value.strip()):
+        raise InputError(f"--fixed {text}: write COLUMN=VALUE, for example --fixed c_rate=0.1")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        return name.strip(), value.strip()
+
+
+def record(given: Namespace) -> None:
+    """Put results into a campaign."""
+    campaign = existing(given.store)
+    rows = literature(given.results)
+    table = campaign.record(given.results if rows is None else rows)
+    if show.write(table, given.out):
+        return
+    show.say(f"{len(table)} rows recorded in {given.store}")
+    for note in table.attrs["notes"]:
+        show.say(note)
+
+
+def rank(given: Namespace) -> None:
+    """Print and write the ranking of the settings tried."""
+    campaign = existing(given.store)
+    with show.working("ranking the settings tried"):
+        ranking = campaign.rank()
+    if show.write(ranking.table, given.out):
+        return
+    show.table(ranking.table, f"{campaign.objective}, best first; intervals: "
+               f"{ranking.level:.0%} equal-tailed, mean of the setting")
+    show.say(ranking.sentence)
+
+
+def existing(store: str) -> Campaign:
+    """The campaign in a file that must be there."""
+    from .. import doe
+
+    if not Path(store).exists():
+        raise InputError(f"there is no campaign at {store}; begin one with `ssbayes suggest`")
+    return doe.Campaign.open(store)
+
+
+def literature(name: str) -> pd.DataFrame | None:
+    """A literature table, if the name is one's and no file is called so."""
+    from .. import data
+    from ..data.literature import WHAT
+
+    return data.load(name) if name in WHAT and not Path(name).exists() else None
+
+
+def demo(given: Namespace) -> None:
+    """Answer the three questions on published data."""
+    from . import demo as study
+
+    study.run(Path(given.folder), statements=given.statements, seed=given.seed)
