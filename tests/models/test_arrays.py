@@ -1,0 +1,113 @@
+"""The physics is written once: floats, NumPy, pandas, JAX and PyTensor give the same answer."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from ssbayes.models import capacity, microstructure, milling, powder
+from ssbayes.models.engine import expit, namespace
+
+jax.config.update("jax_enable_x64", True)
+
+RPM = np.array([200.0, 400.0, 600.0, 1000.0])
+TIME = np.array([300.0, 30.0, 10.0, 20.0])
+BEAD = np.array([5.0, 3.0, 1.75, 5.0])
+FILLING = np.array([0.12, 0.3, 0.41, 0.5])
+ENERGY = np.array([8.0, 90.0, 500.0, 4700.0])
+LN_SE = np.array([0.1, 1.8, 2.9, 4.2])
+LN_SN = np.array([4.1, 0.3, 1.0, 1.8])
+
+
+def several(*values):
+    return tuple(np.full(4, v) for v in values)
+
+
+FUNCTIONS = {
+    "filling_weights": (lambda f: sum(k * w for k, w in enumerate(milling.filling_weights(f))),
+                        (FILLING,)),
+    "power_law": (milling.power_law, (RPM, BEAD, *several(2.6, 3.8))),
+    "stress_energy_rel": (milling.stress_energy_rel, (RPM, BEAD, FILLING)),
+    "stress_frequency_rel": (milling.stress_frequency_rel, (RPM, BEAD, FILLING)),
+    "stress_number_rel": (milling.stress_number_rel, (RPM, TIME, BEAD, FILLING)),
+    "specific_energy": (
+        lambda n, t, d, f: milling.specific_energy(n, t, d, f, power_constant=2.1),
+        (RPM, TIME, BEAD, FILLING)),
+    "contact_formation": (capacity.contact_formation, (ENERGY, *several(150.0, 0.8))),
+    "milling_damage": (capacity.milling_damage,
+                       (ENERGY, LN_SE, LN_SN, *several(2000.0, 1.0, 0.6))),
+    "rate_capability": (capacity.rate_capability,
+                        (np.array([0.01, 0.2, 1.0, 20.0]), np.array([0.45, 0.5, 0.6, 0.85]))),
+    "crystallite_size": (microstructure.crystallite_size,
+                         (np.array([0.0, 0.1, 1.0, 9.0]), *several(50.0, 0.5))),
+    "lattice_strain": (microstructure.lattice_strain,
+                       (LN_SE, LN_SN, *several(0.15, 0.3, 6.0, 1.0, 0.8))),
+    "logarithmic_density": (powder.logarithmic_density, (BEAD, BEAD * 1.3, TIME)),
+    "porosity": (powder.porosity, (BEAD, BEAD * 1.3)),
+    "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_floats_pandas_jax_and_pytensor_agree_with_numpy(name):
+    function, arguments = FUNCTIONS[name]
+    expected = np.asarray(function(*arguments))
+    assert np.isfinite(expected).all()
+    assert expected.shape == (4,)
+
+    floats = [float(function(*(float(a[k]) for a in arguments))) for k in range(4)]
+    np.testing.assert_allclose(floats, expected, rtol=1e-12)
+
+    labels = ["a", "b", "c", "d"]
+    series = function(*(pd.Series(a, index=labels) for a in arguments))
+    np.testing.assert_allclose(np.asarray(series), expected, rtol=1e-12)
+
+    traced = jax.jit(function)(*(jnp.asarray(a) for a in arguments))
+    np.testing.assert_allclose(traced, expected, rtol=1e-10)
+    mapped = jax.vmap(function)(*(jnp.asarray(a) for a in arguments))
+    np.testing.assert_allclose(mapped, expected, rtol=1e-10)
+
+    symbols = [pt.dvector(f"a{k}") for k in range(len(arguments))]
+    compiled = pytensor.function(symbols, function(*symbols), mode="FAST_COMPILE")
+    np.testing.assert_allclose(compiled(*arguments), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradients_are_those_of_finite_differences(name):
+    function, arguments = FUNCTIONS[name]
+    at = [float(a[1]) for a in arguments]
+    if name in {"filling_weights", "stress_energy_rel", "stress_frequency_rel",
+                "stress_number_rel", "specific_energy"}:
+        at[-1] = 0.37
+    # The rate law is solved by a fixed number of Newton steps; the last one carries the gradient.
+    within = 1e-2 if name == "rate_capability" else 2e-4
+    gradient = jax.grad(lambda v: function(*v))(at)
+    for k, value in enumerate(at):
+        step = 1e-5 * max(abs(value), 1.0)
+        ends = [float(function(*(v + sign * step * (j == k) for j, v in enumerate(at))))
+                for sign in (1.0, -1.0)]
+        slope = (ends[0] - ends[1]) / (2.0 * step)
+        assert float(gradient[k]) == pytest.approx(slope, rel=within, abs=1e-8), f"argument {k}"
+
+
+@pytest.mark.parametrize("name", ["rate_capability", "milling_damage", "contact_formation"])
+def test_pytensor_and_jax_have_the_same_gradient(name):
+    function, arguments = FUNCTIONS[name]
+    symbols = [pt.dvector(f"a{k}") for k in range(len(arguments))]
+    slopes = pytensor.grad(function(*symbols).sum(), symbols)
+    ours = pytensor.function(symbols, slopes, mode="FAST_COMPILE")(*arguments)
+    theirs = jax.grad(lambda v: function(*v).sum())([jnp.asarray(a) for a in arguments])
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [1.0, np.ones(2), pd.Series([1.0])])
+def test_plain_values_belong_to_numpy(value):
+    assert namespace(value) is np
+
+
+def test_one_symbolic_value_makes_all_symbolic():
+    assert namespace(1.0, jnp.ones(2)) is jnp
+    assert namespace(1.0, np.ones(2), pt.dvector("x")) is pt
