@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from .response import draw_family, log_density, readings_at
 
@@ -77,6 +78,16 @@ def used_draws(fit: Fit) -> dict[str, np.ndarray]:
         if array.size:
             kept[name] = array.reshape(*array.shape[:2], -1)
     return kept
+
+
+def worst_rhat(posterior: xr.Dataset) -> float:
+    """Largest rank-normalised R-hat of the parameters, group effects not looked at."""
+    from arviz_stats.base import array_stats
+
+    draws = [v.to_numpy().reshape(*v.shape[:2], -1) for k, v in posterior.items()
+             if not str(k).endswith("__z")]
+    return float(np.nanmax(array_stats.rhat(
+        np.concatenate(draws, axis=2), chain_axis=0, draw_axis=1)))
 
 
 def convergence(fit: Fit) -> Convergence:

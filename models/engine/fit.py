@@ -48,8 +48,16 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     check_columns(encoded.columns, len(encoded.index), graph.registry.slots)  # type: ignore[arg-type]
     same_length(encoded.columns, [outcome.name for outcome in model.outcomes])
     sampler = model.graph(slots, wanted_parts(model, encoded, statements))
+    values = sampler.pack(encoded.columns, priors_of(model, sampler))
     posterior, statistics = sample(
-        sampler, sampler.pack(encoded.columns, priors_of(model, sampler)), engine=engine, seed=seed, draws=draws, tune=tune, chains=chains)
+        sampler, values, engine=engine, seed=seed, draws=draws, tune=tune, chains=chains)
+    if checks.worst_rhat(posterior) > checks.RHAT_LIMIT:
+        log.info("the chains disagree: sampling again, with three times the warm-up")
+        posterior, statistics = sample(
+            sampler, values, engine=engine, seed=seed + 1, draws=2 * draws, tune=3 * tune,
+            chains=chains)
+        posterior, statistics = (
+            part.isel(draw=slice(None, None, 2)) for part in (posterior, statistics))
     posterior = with_prior_draws(posterior, model, graph, seed)
     options = {"seed": seed, "statements": statements, "engine": engine, "draws": draws,
                "tune": tune, "chains": chains}

@@ -105,7 +105,8 @@ class Graph:
                 f"priors.{family}", [next(given) for _ in numbers], size)
             names = [name for name, (home, _) in self.places.items() if home == family]
             sizes = [len(self.places[name][1]) for name in names]
-            pieces = pt.split(vector, sizes, n_splits=len(sizes)) if len(sizes) > 1 else [vector]
+            pieces = (pt.split(vector, sizes, n_splits=len(sizes)) if len(sizes) > 1
+                      else [vector])
             pool |= dict(zip(names, pieces, strict=True))
         return pool
 
@@ -336,7 +337,11 @@ def as_jax(model: Any, outputs: Mapping[str, Any]) -> Callable[[Mapping, Mapping
     wanted = list(outputs.values())
     above = set(ancestors(wanted, blockers=model.free_RVs))
     nodes = [v for v in [*model.free_RVs, *model.data_vars] if v in above]
-    blank = [TensorType(v.dtype, (None,) * v.ndim)(v.name) for v in nodes]
+    blank = [
+        TensorType(v.dtype, v.type.shape if str(v.name).startswith("priors.")
+                   else (None,) * v.ndim)(v.name)
+        for v in nodes
+    ]
     clones = clone_replace(wanted, dict(zip(nodes, blank, strict=True)), rebuild_strict=False)
     fgraph = FunctionGraph(blank, clones, clone=True)
     get_mode("JAX").optimizer.rewrite(fgraph)

@@ -16,7 +16,7 @@ ENGINES = ("nutpie", "numpyro", "pymc")
 
 def sample(
     graph: Graph, values: dict[str, np.ndarray], *, engine: str, seed: int, draws: int,
-    tune: int, chains: int, target_accept: float = 0.9,
+    tune: int, chains: int, target_accept: float = 0.8,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Draw from the posterior.
 
@@ -53,7 +53,7 @@ def _nutpie(
     compiled = graph.nutpie.with_data(**{k: v for k, v in values.items() if k in known})
     trace = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, seed=seed, progress_bar=False,
-        target_accept=target_accept, cores=min(chains, 4),
+        target_accept=target_accept, cores=min(chains, 4), low_rank_modified_mass_matrix=True,
     )
     return _split(graph, trace)
 
