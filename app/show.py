@@ -62,11 +62,24 @@ def table(frame: pd.DataFrame, title: str = "", index: bool = False) -> None:
                  box=box.SIMPLE_HEAD)
     for name in shown.columns:
         numeric = pd.api.types.is_numeric_dtype(shown[name])
-        made.add_column(str(name), justify="right" if numeric else "left", overflow="fold",
-                        no_wrap=False, min_width=5 if numeric else None)
+        texts = [number(value) for value in shown[name]] if numeric else []
+        made.add_column(_folded(str(name)), justify="right" if numeric else "left",
+                        overflow="fold", min_width=max(map(len, texts), default=None))
     for row in shown.itertuples(index=False, name=None):
         made.add_row(*(number(value) for value in row))
     console().print(made, markup=False)
+
+
+def _folded(name: str, width: int = 10) -> str:
+    """A column's name on lines of about ten characters, broken where words end."""
+    lines = [""]
+    for part in name.replace("_", "_ ").split():
+        joint = "" if lines[-1].endswith("_") or not lines[-1] else " "
+        if lines[-1] and len(lines[-1]) + len(joint) + len(part) > width:
+            lines.append(part)
+        else:
+            lines[-1] += joint + part
+    return "\n".join(lines)
 
 
 def write(frame: pd.DataFrame, out: str | None) -> bool:
