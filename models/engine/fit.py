@@ -286,8 +286,6 @@ class Fit:
         FileNotFoundError, ValueError
             If there is no such file, or it holds no fit of this version.
         """
-        from io import StringIO
-
         from .. import get
 
         path = Path(path)
@@ -308,8 +306,7 @@ class Fit:
         overrides = {k: Prior(v["family"], _tuple(v["numbers"])) if isinstance(v, dict)
                      else _tuple(v) for k, v in meta["overrides"].items()}
         model = replace(model, overrides=overrides, pooled=tuple(meta["pooled"]))
-        table = pd.read_json(StringIO(meta["table"]), orient="split", dtype=False,
-                             convert_dates=False)
+        table = pd.DataFrame(**json.loads(meta["table"]))
         for column, kind in meta["dtypes"].items():
             table[column] = table[column].astype(float if "float" in kind else table[column].dtype)
         encoded = encode(table, model, statements=meta["options"]["statements"])
