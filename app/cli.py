@@ -59,9 +59,9 @@ examples:
   ssbayes suggest --store mill.db -n 4 --out next.csv
   ssbayes suggest --store plain.db --space space.json --maximize my_score --unit 1
 
-space.json holds factors and rules:
-  {"factors": [{"kind": "real", "name": "rpm", "low": 200, "high": 1000},
-               {"kind": "choice", "name": "bead_mm", "values": [3, 5]}],
+space.json holds factors (Real, Integer, Choice, as in `ssbayes.doe`) and rules:
+  {"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000},
+               {"kind": "Choice", "name": "bead_mm", "values": [3, 5]}],
    "forbidden": ["rpm > 900 and bead_mm == 5"]}
 """
 

@@ -156,8 +156,9 @@ def space_of(text: str) -> Space:
     try:
         return doe.Space.from_dict(whole)
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{text}: a factor cannot be read ({error}); see `ssbayes suggest --help`"
-                         ) from None
+        raise InputError(
+            f"{text}: a factor cannot be read ({error}); each needs kind (Real, Integer or "
+            "Choice), name, and low and high or values") from None
 
 
 def assignment(text: str) -> tuple[str, float | str]:

@@ -49,7 +49,7 @@ def capacity_over_energy(
         axes.annotate(str(row.label), (row.specific_energy_J_g, row.capacity_mAh_g),
                       xytext=(5, -11), textcoords="offset points", fontsize=7, color=GREY)
     axes.set_xscale("log")
-    axes.set_xlabel("specific energy $E_m$ (J/g)")
+    axes.set_xlabel("specific energy of milling, E_m (J/g)")
     axes.set_ylabel("discharge capacity, gross (mAh/g)")
     axes.legend(loc="lower center", fontsize=8)
     return figure

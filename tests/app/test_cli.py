@@ -1,0 +1,193 @@
+"""The command line, on campaigns without physics: words in, tables out, one message on error."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from ssbayes import doe
+from ssbayes.app import cli
+from ssbayes.app.cli import main, parser
+
+BEGIN = ["suggest", "--store", "plain.db", "--space", "milling", "--maximize", "my_score",
+         "--unit", "1"]
+COMMANDS = ["catalog", "fit", "suggest", "record", "rank", "demo"]
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def recorded(in_folder, capsys):
+    """A campaign file with three results."""
+    assert main([*BEGIN, "-n", "3", "--out", "next.csv"]) == 0
+    table = pd.read_csv("next.csv")
+    table["my_score"] = [1.0, 2.0, 1.5]
+    table.to_csv("next.csv", index=False)
+    assert main(["record", "plain.db", "next.csv"]) == 0
+    capsys.readouterr()
+    return in_folder / "plain.db"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_with_examples(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    told = capsys.readouterr().out
+    assert "example" in told
+    assert f"ssbayes {command}" in told
+
+
+def test_without_a_command_the_three_questions_are_shown(capsys):
+    assert main([]) == 0
+    told = capsys.readouterr().out
+    for command in COMMANDS:
+        assert command in told
+    assert "what should I run next?" in told
+
+
+def test_help_loads_no_room():
+    code = ("import sys; from ssbayes.app.cli import parser; parser().format_help(); "
+            "print([m for m in ('pandas', 'numpy', 'rich') if m in sys.modules])")
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", [getattr(cli, name.upper()) for name in COMMANDS])
+def test_examples_in_the_help_are_understood(text):
+    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
+    examples = [line for line in lines if line.startswith("ssbayes ")]
+    assert examples
+    for line in examples:
+        words = shlex.split(re.split(r"\s{2,}(?![-\s])", line)[0])
+        assert parser().parse_args(words[1:]).command == words[1]
+
+
+def test_catalog_lists_models_and_tables_and_shows_one(capsys):
+    assert main(["catalog"]) == 0
+    told = capsys.readouterr().out
+    for name in ["capacity", "mixing", "kissel2025_mixing"]:
+        assert name in told
+    assert main(["catalog", "capacity"]) == 0
+    assert "milling_min" in capsys.readouterr().out
+    assert main(["catalog", "kissel2025_mixing", "--out", "mixing.csv"]) == 0
+    assert len(pd.read_csv("mixing.csv")) == 9
+
+
+def test_suggestions_make_the_round_from_file_to_file(recorded, capsys):
+    assert main(["rank", "plain.db", "--out", "ranking.csv"]) == 0
+    ranking = pd.read_csv("ranking.csv")
+    assert len(ranking) == 3
+    assert ranking["p_best"].sum() == pytest.approx(1.0)
+    assert ranking["predicted_mean"].is_monotonic_decreasing
+    assert "best with probability" in capsys.readouterr().out
+
+
+def test_suggestions_asked_again_are_the_same(capsys):
+    assert main([*BEGIN, "-n", "2", "--out", "-"]) == 0
+    first = capsys.readouterr().out
+    assert main(["suggest", "plain.db", "-n", "2", "--out", "-"]) == 0
+    assert capsys.readouterr().out == first
+    assert first.splitlines()[0].startswith("suggestion,rpm,milling_min,bead_mm,predicted_mean")
+
+
+def test_an_option_that_differs_from_the_file_is_an_error(capsys):
+    assert main(BEGIN) == 0
+    capsys.readouterr()
+    assert main(["suggest", "plain.db", "--seed", "2"]) == 2
+    assert "seed: the file has 1, now 2" in capsys.readouterr().err
+    assert main([*BEGIN, "--seed", "1"]) == 0
+
+
+def test_a_space_from_a_file(in_folder):
+    text = ('{"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000}, '
+            '{"kind": "Choice", "name": "bead_mm", "values": [3, 5]}], '
+            '"forbidden": ["rpm > 900 and bead_mm == 5"]}')
+    (in_folder / "space.json").write_text(text, encoding="utf-8")
+    assert main(["suggest", "--store", "a.db", "--space", "space.json", "--maximize", "score",
+                 "--unit", "1", "--out", "next.csv"]) == 0
+    assert doe.Campaign.open("a.db").space.names == ["rpm", "bead_mm"]
+    assert len(pd.read_csv("next.csv")) == 4
+
+
+WRONG = {
+    "no store": (["suggest"], "--store mill.db"),
+    "a store that is not there": (["rank", "nothere.db"], "no campaign at nothere.db"),
+    "no space": (["suggest", "--store", "new.db"], "--space milling"),
+    "a misspelt space": (["suggest", "--store", "n.db", "--space", "miling", "--maximize", "x"],
+                         "--space miling"),
+    "a broken space": (["suggest", "--store", "n.db", "--space", "bad.json", "--maximize", "x"],
+                       "bad.json is no JSON"),
+    "a space file that is missing": (
+        ["suggest", "--store", "n.db", "--space", "none.json", "--maximize", "x"], "none.json"),
+    "a constant without a value": (
+        ["suggest", "--store", "n.db", "--space", "milling", "--maximize", "x", "--fixed", "c"],
+        "COLUMN=VALUE"),
+    "an unknown model": (
+        ["suggest", "--store", "n.db", "--space", "milling", "--maximize", "capacity_mAh_g",
+         "--model", "capcity"], "did you mean 'capacity'"),
+    "a factor that the model lacks": (
+        ["suggest", "--store", "n.db", "--space", "milling", "--maximize", "capacity_mAh_g",
+         "--model", "mixing"], "needs c_rate"),
+    "a missing table": (["fit", "none.csv"], "none.csv"),
+    "a fit file of another kind": (["fit", "kissel2025_mixing", "--save", "fit.txt"], ".nc"),
+    "an unknown name": (["catalog", "capacty"], "did you mean 'capacity'"),
+    "a file that is no campaign": (["rank", "bad.json"], "bad.json"),
+    "no number of suggestions": ([*BEGIN, "-n", "0"], "n=0"),
+    "a folder that is missing": (["catalog", "--out", "nowhere/t.csv"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_a_user_gets_wrong_is_one_message_and_status_two(case, in_folder, capsys):
+    (in_folder / "bad.json").write_text("{not json", encoding="utf-8")
+    words, mend = WRONG[case]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert mend in told
+    assert "Traceback" not in told
+    assert not (in_folder / "n.db").exists()
+
+
+ROWS = {
+    "text in a number": ("suggestion,my_score\ns0004,high\n", "row 2"),
+    "an unknown suggestion": ("suggestion,my_score\ns0099,1.0\n", "s0099"),
+    "a negative time": ("rpm,milling_min,bead_mm,my_score\n400,-5,5,1.0\n", "milling_min"),
+    "an unknown column": ("rpm,miling_min,bead_mm,my_score\n400,5,5,1.0\n", "milling_min"),
+    "an empty file": ("", "empty"),
+    "no table": ("\x00\x01\x02", "n.csv"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_wrong_table_leaves_the_campaign_as_it_was(case, recorded, capsys):
+    text, place = ROWS[case]
+    (recorded.parent / "n.csv").write_text(text, encoding="utf-8")
+    before = recorded.read_bytes()
+    assert main(["record", "plain.db", "n.csv"]) == 2
+    told = capsys.readouterr().err
+    assert place in told
+    assert "Traceback" not in told
+    assert recorded.read_bytes() == before
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch):
+    import json
+
+    from ssbayes.app import commands
+
+    monkeypatch.setattr(commands, "existing", lambda store: json.loads("{"))
+    with pytest.raises(ValueError, match="Expecting"):
+        main(["rank", "plain.db"])
+
+
+def test_the_module_runs_as_a_command():
+    told = subprocess.run([sys.executable, "-m", "ssbayes.app", "--version"], capture_output=True,
+                          text=True, check=True)
+    assert told.stdout.startswith("ssbayes ")
