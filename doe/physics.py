@@ -48,7 +48,7 @@ class Physics:
         statements = bool(options.get("statements", False))
         notes: list[str] = []
         if not any(name.startswith(_PREFIX) for name in kept):
-            fit = model.fit(table, seed=seed, statements=statements)
+            fit = model.fit(table, seed=seed, statements=statements, draws=400, tune=400)
             kept |= _thinned(fit)
             notes = list(fit.convergence.sentences)
         fit = _restored(model, table, statements, kept)
@@ -127,26 +127,8 @@ def _restored(
     model: LabModel, table: pd.DataFrame, statements: bool, kept: Mapping[str, np.ndarray]
 ) -> Any:
     """A fit with the kept draws; effects that were not kept are zero, nobody asks for them."""
-    import xarray as xr
+    from ..models import Fit
 
-    from .. import data
-    from ..models.engine.encode import encode
-    from ..models.engine.fit import Fit
-    from ..models.engine.inputs import slots_for
-
-    clean = data.validate(table, model.columns, where="table", open=True)
-    encoded = encode(clean, model, statements=statements)
-    slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
-    graph = model.graph(slots)
-    posterior = {}
-    for name, shape in _shapes(graph).items():
-        values = kept.get(_PREFIX + name)
-        if values is None:
-            values = np.zeros((surrogate.DRAWS, *shape))
-        dims = ("chain", "draw", *(f"{name}_{k}" for k in range(values.ndim - 1)))
-        posterior[name] = (dims, values[None].astype(float))
-    return Fit(model, clean, encoded, graph, xr.Dataset(posterior), xr.Dataset(), {})
-
-
-def _shapes(graph: Any) -> dict[str, tuple[int, ...]]:
-    return {v.name: tuple(int(s) for s in v.type.shape) for v in graph.model.free_RVs}
+    draws = {name.removeprefix(_PREFIX): values for name, values in kept.items()
+             if name.startswith(_PREFIX)}
+    return Fit.from_draws(model, table, draws, statements=statements)

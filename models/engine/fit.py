@@ -121,6 +121,46 @@ class Fit:
         named = {str(k): v.to_numpy().reshape(-1, *v.shape[2:]) for k, v in self.posterior.items()}
         return self.graph.variables(named)
 
+    @classmethod
+    def from_draws(cls, model: LabModel, table: pd.DataFrame,
+                   parameters: Mapping[str, np.ndarray], *, statements: bool = False) -> Fit:
+        """A fit from kept draws of its parameters, without sampling.
+
+        Parameters
+        ----------
+        model, table, statements
+            As in ``LabModel.fit``.
+        parameters
+            Parameter or group effect -> ``(draws, …)``; group effects that are not given are
+            zero, so predictions for levels that they stand for are those of a typical one.
+
+        Raises
+        ------
+        KeyError
+            If a parameter other than a group effect is missing.
+        """
+        clean = data.validate(table, model.columns, where="table", open=True)
+        encoded = encode(clean, model, statements=statements)
+        slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+        graph = model.graph(slots)
+        count = len(next(iter(parameters.values())))
+        filled = {}
+        for name, shape in graph.shapes.items():
+            if name in parameters:
+                values = np.asarray(parameters[name], dtype=float)
+            elif name in graph.registry.effects:
+                values = np.zeros((count, *shape))
+            else:
+                raise KeyError(f"the draws hold no {name!r}")
+            dims = ("chain", "draw", *(f"{name}_{k}" for k in range(values.ndim - 1)))
+            filled[name] = (dims, values[None])
+        options = {"statements": statements, "engine": "kept draws"}
+        return cls(model, clean, encoded, graph, xr.Dataset(filled), xr.Dataset(), options)
+
+    def parameters(self, draws: Any = None) -> dict[str, np.ndarray]:
+        """Draws of every parameter and group effect under its own name, ``(draws, …)``."""
+        return self.graph.parameters(self.variables(draws))
+
     @property
     def n_draws(self) -> int:
         """Number of draws over all chains."""

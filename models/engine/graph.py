@@ -219,6 +219,17 @@ class Graph:
         """Parameters under their own names, group effects (``…__z``) included."""
         return [*self.registry.priors, *self.registry.effects]
 
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one draw of each parameter and group effect, unused slots included."""
+        found = {}
+        for name in self.parameter_names:
+            if name in self.places:
+                found[name] = self.registry.priors[name].shape
+            else:
+                found[name] = tuple(int(size) for size in self.model[name].type.shape)
+        return found
+
     def parameters(self, variables: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Draws of parameters under their own names, from draws of the graph's variables.
 
