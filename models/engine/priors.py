@@ -105,7 +105,7 @@ FAMILIES: dict[str, Family] = {
 
 
 class PriorError(ValueError):
-    """A prior that cannot be: unknown family, wrong count of numbers, a scale that is not above 0."""
+    """A prior that cannot be: unknown family, wrong count of numbers, a scale not above 0."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ class Prior:
             if not np.all(np.isfinite(values)):
                 raise PriorError(f"{self.family}({family.arguments[k]}) = {number!r} is not finite")
             if k in family.positive and np.any(values <= 0):
-                raise PriorError(f"{self.family}({family.arguments[k]}) = {number!r} must be above 0")
+                raise PriorError(
+                    f"{self.family}({family.arguments[k]}) = {number!r} must be above 0")
         if self.family in {"Uniform", "TruncatedNormal"}:
             low, high = np.asarray(self.numbers[-2]), np.asarray(self.numbers[-1])
             if np.any(low >= high):
@@ -162,7 +163,16 @@ class Prior:
             )
         if not isinstance(numbers, tuple | list):
             numbers = (numbers,)
-        return Prior(self.family, tuple(numbers), self.unit, self.meaning, "set by the user")
+        given = Prior(self.family, tuple(numbers), self.unit, self.meaning, "set by the user")
+        if given.shape == self.shape:
+            return given
+        if given.shape:
+            raise PriorError(
+                f"{self.family}{given.numbers!r} is for {given.shape[0]} parameters, not for "
+                f"{self.shape[0] if self.shape else 1}: give one number, or as many as there are"
+            )
+        spread = tuple((float(number),) * self.shape[0] for number in given.numbers)
+        return Prior(self.family, spread, self.unit, self.meaning, "set by the user")
 
     @property
     def shape(self) -> tuple[int, ...]:
