@@ -1,0 +1,165 @@
+"""Simulation-based calibration: are intervals right as often as they say?
+
+Parameters are drawn from the prior, a data set is simulated with them at a fixed design, and the
+model is fitted to it; the rank of the true value among the posterior draws must be uniform. All
+data here are simulated.
+
+    python benchmarks/calibration.py milling --sets 400 --out benchmarks/results
+
+Prints, for every parameter, the coverage of the 90 % equal-tailed interval with the binomial
+99 % band (Bonferroni over parameters), and keeps the ranks and their plot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from ssbayes import models
+from ssbayes.models.engine import encode, sampling
+from ssbayes.models.engine.fit import priors_of, wanted_parts
+from ssbayes.models.engine.response import draw_family, readings_at
+
+
+def milling_design() -> pd.DataFrame:
+    """Twelve runs on two mills with power readings."""
+    rows = [
+        {"mill": mill, "run": f"{mill}{k}", "batch": f"{mill}{k}", "rpm": rpm, "milling_min": t,
+         "bead_mm": bead, "filling": 0.5, "specific_energy_J_g": 100.0}
+        for mill in ("Pulverisette 7", "B")
+        for k, (rpm, t, bead) in enumerate(
+            [(200, 5, 5), (300, 20, 3), (400, 30, 5), (600, 10, 1.75), (800, 20, 3), (600, 60, 5)])
+    ]
+    return pd.DataFrame(rows)
+
+
+def capacity_design() -> pd.DataFrame:
+    """Twelve recipes, two cells each, half of them with a measured utilization."""
+    rows = []
+    speeds = [200, 200, 300, 400, 400, 500, 600, 600, 700, 800, 1000, 1000]
+    times = [5, 300, 60, 10, 100, 30, 5, 40, 15, 10, 5, 20]
+    for k, (rpm, t) in enumerate(zip(speeds, times, strict=True)):
+        for cell in range(2):
+            rows.append({
+                "mill": "Pulverisette 7", "run": str(k), "batch": str(k), "cell": f"{k}-{cell}",
+                "rpm": rpm, "milling_min": t, "bead_mm": 5.0, "filling": 0.5,
+                "c_rate": (0.1, 1.0)[cell], "capacity_mAh_g": 150.0,
+                "utilization": 0.9 if cell == 0 and k % 2 else np.nan,
+                "specific_energy_J_g": 100.0 if cell == 0 and k % 3 == 0 else np.nan,
+            })
+    return pd.DataFrame(rows)
+
+
+DESIGNS = {"milling": milling_design, "capacity": capacity_design}
+
+
+def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarray]:
+    """Ranks of the truth among ``draws`` thinned posterior draws, one array a parameter.
+
+    Returns
+    -------
+    dict
+        Parameter -> ``(sets,)`` ranks in 0..99.
+    """
+    model = models.get(name)
+    encoded = encode.encode(DESIGNS[name](), model)
+    graph = model.graph({}, wanted_parts(model, encoded, False))
+    priors = priors_of(model, graph)
+    rng = np.random.default_rng(seed)
+    ranks: dict[str, list[int]] = {}
+    started = time.time()
+    for k in range(sets):
+        truth = {}
+        for parameter, shape in graph.shapes.items():
+            if parameter in graph.registry.effects:
+                truth[parameter] = rng.normal(size=(1, *shape))
+            else:
+                truth[parameter] = priors[parameter].draw(rng, (1, *shape))
+        columns = dict(encoded.columns)
+        for outcome, readings in graph.registry.readings.items():
+            if not len(columns[f"{outcome}__row"]):
+                continue
+            mu, sigma, nu = readings_at(graph, columns, outcome, graph.variables(truth))
+            columns[f"{outcome}__value"] = draw_family(readings.family, mu, sigma, nu, rng)[0]
+        posterior, _ = sampling.sample(
+            graph, graph.pack(columns, priors), engine="nutpie", seed=k, draws=draws, tune=500,
+            chains=4)
+        for parameter in graph.registry.priors:
+            values = posterior[parameter].to_numpy().reshape(4 * draws, -1)
+            thin = values[np.linspace(0, len(values) - 1, 99).astype(int)]
+            true = np.ravel(truth[parameter])
+            for j in range(values.shape[1]):
+                label = parameter if values.shape[1] == 1 else f"{parameter}[{j}]"
+                ranks.setdefault(label, []).append(int((thin[:, j] < true[j]).sum()))
+        if (k + 1) % 20 == 0:
+            print(f"{k + 1} of {sets} data sets, {time.time() - started:.0f} s", flush=True)
+    return {parameter: np.array(values) for parameter, values in ranks.items()}
+
+
+def table_of(ranks: dict[str, np.ndarray], level: float = 0.9) -> pd.DataFrame:
+    """Coverage of the central interval with its band, and a test of uniform ranks."""
+    n, count = len(next(iter(ranks.values()))), len(ranks)
+    inside = level * 100
+    low, high = stats.binom.interval(1 - 0.01 / count, n, level)
+    rows = []
+    for parameter, values in ranks.items():
+        covered = int(((values >= (100 - inside) / 2) & (values < (100 + inside) / 2)).sum())
+        bins = np.bincount(values * 10 // 100, minlength=10)
+        rows.append({
+            "parameter": parameter, "coverage": covered / n, "band_low": low / n,
+            "band_high": high / n, "inside": low <= covered <= high,
+            "p_uniform": float(stats.chisquare(bins).pvalue),
+        })
+    return pd.DataFrame(rows)
+
+
+def plot(ranks: dict[str, np.ndarray], path: Path) -> None:
+    """Difference between the ranks' empirical distribution and the uniform one."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    n = len(next(iter(ranks.values())))
+    grid = np.arange(101)
+    for values in ranks.values():
+        ecdf = np.searchsorted(np.sort(values), grid, side="right") / n
+        axes.plot(grid, ecdf - np.minimum(grid + 1, 100) / 100, lw=0.6, color="C0", alpha=0.5)
+    half = stats.norm.ppf(1 - 0.005 / len(ranks)) * np.sqrt(grid / 100 * (1 - grid / 100) / n)
+    axes.fill_between(grid, -half, half, color="0.85", zorder=0)
+    axes.set(xlabel="rank of the true value among 99 draws", ylabel="ECDF minus uniform",
+             title=f"{len(ranks)} parameters, {n} simulated data sets; grey: 99 % band (Bonferroni)")
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    """Run the calibration of one model and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model", choices=sorted(DESIGNS))
+    parser.add_argument("--sets", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=250, help="per chain, four chains")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    told = parser.parse_args()
+    ranks = calibrate(told.model, told.sets, told.seed, told.draws)
+    table = table_of(ranks)
+    told.out.mkdir(parents=True, exist_ok=True)
+    stem = told.out / f"calibration_{told.model}"
+    table.to_csv(stem.with_suffix(".csv"), index=False)
+    stem.with_suffix(".json").write_text(
+        json.dumps({k: v.tolist() for k, v in ranks.items()}), encoding="utf-8")
+    plot(ranks, stem.with_suffix(".png"))
+    print(table.to_string(index=False))
+    print(f"{told.model}: {int(table['inside'].sum())} of {len(table)} parameters inside the band; "
+          f"largest deviation {100 * (table['coverage'] - 0.9).abs().max():.1f} points; "
+          f"{told.sets} simulated data sets")
+
+
+if __name__ == "__main__":
+    main()
