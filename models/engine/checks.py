@@ -224,7 +224,7 @@ def by_level(fit: Fit, level: str, draws: np.ndarray) -> tuple[np.ndarray, list[
     Returns
     -------
     loglik, names
-        ``(draws, units)`` and the unit's label.
+        ``(draws, units)`` and the unit's label; a row alone in its level is a unit of its own.
     """
     from scipy.special import logsumexp
     from scipy.stats import norm, qmc
@@ -236,6 +236,8 @@ def by_level(fit: Fit, level: str, draws: np.ndarray) -> tuple[np.ndarray, list[
     nodes = norm.ppf(
         np.clip(qmc.Sobol(max(sum(widths), 1), seed=0).random(NODES), 1e-6, 1 - 1e-6))
     codes = fit.encoded.columns[level]
+    # Rows without a level, or alone in theirs (slot 0), are units of their own.
+    codes = np.where(codes > 0, codes, -1 - np.arange(len(codes)))
     total, unit = [], np.zeros(0, dtype=int)
     for node in nodes:
         at = 0
@@ -247,7 +249,8 @@ def by_level(fit: Fit, level: str, draws: np.ndarray) -> tuple[np.ndarray, list[
         unit = codes[[row for _, row in where]]
         total.append(np.stack(
             [pointwise[:, unit == u].sum(axis=1) for u in np.unique(unit)], axis=1))
-    names = [fit.encoded.levels[level][u - 1] if u else "none" for u in np.unique(unit)]
+    names = [fit.encoded.levels[level][u - 1] if u > 0 else f"row {fit.encoded.index[-1 - u]}"
+             for u in np.unique(unit)]
     return logsumexp(np.stack(total), axis=0) - np.log(len(nodes)), names
 
 

@@ -42,6 +42,8 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
             draws: int, tune: int, chains: int) -> Fit:
     """Validate, encode, check, sample, and look at the convergence."""
     clean = data.validate(table, model.columns, where="table", open=True)
+    if not clean.index.is_unique:
+        clean = clean.reset_index(drop=True)
     encoded = encode(clean, model, statements=statements)
     slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
     graph = model.graph(slots)

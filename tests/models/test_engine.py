@@ -10,6 +10,7 @@ of missing readings, 32-bit JAX, and libraries that load when we are imported.
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from scipy.special import logsumexp
 from ssbayes import data, models
 from ssbayes.models.engine import Factor, Group, LabModel, Outcome, checks
 from ssbayes.models.engine.encode import check_columns, encode, same_length
-from ssbayes.models.engine.fit import wanted_parts
+from ssbayes.models.engine.fit import Fit, wanted_parts
 from ssbayes.models.engine.graph import compilations
 from ssbayes.models.engine.inputs import slots_for
 from ssbayes.models.engine.response import cubature
@@ -186,6 +187,11 @@ class TestReadings:
         twice = pd.concat([table, table.assign(cell=table["cell"] + " again")], ignore_index=True)
         label = twice["batch"] + " " + twice["cell"].str[:2]
         assert_posterior(TOY.fit(twice.assign(capacity_mAh_g_shared=label)), *exact(table))
+
+    def test_row_labels_that_repeat_are_told_apart(self, fit, table):
+        both = pd.concat([table, table.assign(study="another")])
+        response = TOY.fit(both, draws=50, tune=100).response()
+        assert response.row_mean().shape == response.rows().shape == (200, len(both))
 
     def test_a_bound_is_left_out_and_said(self, table):
         told = table.assign(capacity_mAh_g_censored=["<"] + [None] * (len(table) - 1))
@@ -387,6 +393,15 @@ class TestChecks:
         good = khat < checks.KHAT_LIMIT
         assert good.sum() >= 3
         np.testing.assert_allclose(elpd[good], expected[good], atol=0.6)
+
+    def test_rows_alone_in_their_level_are_units_of_their_own(self, fit, table):
+        columns = dict(fit.encoded.columns)
+        columns["batch"] = np.where(columns["batch"] == 1, 0, columns["batch"])
+        lone = Fit(fit.model, fit.table, replace(fit.encoded, columns=columns), fit.graph,
+                   fit.posterior, fit.statistics, fit.options)
+        density, names = checks.by_level(lone, "batch", fit.thin(50))
+        assert sum(name.startswith("row ") for name in names) == 3
+        assert density.shape == (50, len(names)) == (50, 3 + table["batch"].nunique() - 1)
 
     def test_importance_weights_sum_to_one(self):
         ratios = np.random.default_rng(0).normal(size=(400, 3))
