@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 INK, BLUE, ORANGE, GREY = "#222222", "#2b6cb0", "#c05621", "#888888"
 STYLE = {
     "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False,
-    "svg.fonttype": "none", "font.family": "sans-serif", "legend.frameon": False,
+    "svg.fonttype": "none", "font.family": "sans-serif",
 }
 
 
@@ -45,13 +45,15 @@ def capacity_over_energy(
     axes.plot(energy, middle, color=BLUE, label="median")
     axes.plot(readings["specific_energy_J_g"], readings["capacity_mAh_g"], "o", color=ORANGE,
               label="simulated readings" if simulated else "published readings")
-    for row in readings.itertuples():
-        axes.annotate(str(row.label), (row.specific_energy_J_g, row.capacity_mAh_g),
-                      xytext=(5, -11), textcoords="offset points", fontsize=7, color=GREY)
+    for place, same in readings.groupby(["specific_energy_J_g", "capacity_mAh_g"]):
+        right = place[0] > np.sqrt(energy.min() * energy.max())
+        axes.annotate(" and\n".join(map(str, same["label"])), place,
+                      xytext=(-6 if right else 6, 2), ha="right" if right else "left",
+                      textcoords="offset points", fontsize=7, color=GREY)
     axes.set_xscale("log")
     axes.set_xlabel("specific energy of milling, E_m (J/g)")
     axes.set_ylabel("discharge capacity, gross (mAh/g)")
-    axes.legend(loc="lower center", fontsize=8)
+    axes.legend(loc="lower center", fontsize=8, frameon=False)
     return figure
 
 
@@ -87,7 +89,8 @@ def intervals(
     axes.set_yticks(y, labels)
     axes.set_ylim(-0.6, len(table) + 0.2)
     axes.set_xlabel(xlabel)
-    axes.legend(loc="upper left", fontsize=8, ncols=2, bbox_to_anchor=(0.0, 1.12))
+    axes.legend(loc="upper left", fontsize=8, ncols=2, bbox_to_anchor=(0.0, 1.2),
+                frameon=False)
     return figure
 
 
@@ -123,7 +126,8 @@ def losses(table: pd.DataFrame, labels: list[str]) -> Figure:
     axes.set_yticks(y, labels)
     axes.set_ylim(-0.6, len(table))
     axes.set_xlabel("capacity lost against the liquid cell (mAh/g)")
-    axes.legend(loc="upper left", fontsize=8, ncols=2, bbox_to_anchor=(0.0, 1.15))
+    axes.legend(loc="upper left", fontsize=8, ncols=2, bbox_to_anchor=(0.0, 1.2),
+                frameon=False)
     return figure
 
 
