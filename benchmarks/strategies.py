@@ -21,6 +21,7 @@ import pandas as pd
 from ssbayes.doe import virtual
 
 ROOT = Path(__file__).resolve().parent.parent
+PHYSICS = ("capacity.py", "microstructure.py", "milling.py", "statements.py")
 FACTORS = ["rpm", "milling_min", "bead_mm"]
 
 
@@ -140,10 +141,33 @@ class Physics(Ssbayes):
         return "capacity"
 
 
+class WrongPhysics(Ssbayes):
+    """The same model made to believe, almost surely, what is false in every virtual mill.
+
+    Contacts complete at 3 J/g, ruin from 15 J/g on, and mills all alike: the gentlest and
+    shortest run would be the best.
+    """
+
+    def physics(self) -> Any:
+        from ssbayes import models
+
+        return models.get(
+            "capacity",
+            contact_energy=(3.0, 0.05),
+            contact_power=(2.0, 0.05),
+            damage_energy=(15.0, 0.05),
+            damage_stress_energy_exponent=(1.5, 0.05),
+            damage_stress_number_exponent=(1.5, 0.05),
+            milling__mill_stress_energy_sd=(0.1, 0.05),
+            milling__mill_stress_frequency_sd=(0.1, 0.05),
+        )
+
+
 STRATEGIES: dict[str, Callable[[virtual.VirtualMill, int], Strategy]] = {
     "random": Random,
     "skopt_gp": Skopt,
     "physics": Physics,
+    "wrong": WrongPhysics,
     "none": Ssbayes,
 }
 TITLES = {
@@ -179,7 +203,7 @@ def version(strategy: str) -> str:
     rooms = [p for p in rooms if not p.name.startswith(("virtual", "spaces"))]
     if strategy != "none":
         rooms += [*(ROOT / "models").glob("engine/*.py")]
-        rooms += [ROOT / "models" / name for name in ("capacity.py", "milling.py")]
+        rooms += [ROOT / "models" / name for name in PHYSICS]
     return f"ssbayes-{_digest(rooms)}-{own}"
 
 
