@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from . import commands
 
@@ -110,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    out = {"metavar": "FILE", "help": "write the table as .csv, .xlsx or .parquet; - prints CSV"}
+    out: Any = {"metavar": "FILE", "help": "write the table as .csv, .xlsx or .parquet; - prints CSV"}
 
     made = command("catalog", "what is here: models, tables, columns", CATALOG)
     made.add_argument("name", nargs="?", help="a model or a literature table")

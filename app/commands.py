@@ -27,7 +27,8 @@ def catalog(given: Namespace) -> None:
         tables = data.catalog()
         if show.write(tables, given.out):
             return
-        show.table(models.catalog()[["name", "what", "outcomes", "source"]], "models")
+        kinds: Any = models.catalog()[["name", "what", "outcomes", "source"]]
+        show.table(kinds, "models")
         show.table(tables, "literature tables (numbers as printed, with their source lines)")
         show.say("`ssbayes catalog NAME` shows the columns of a model, or a table.")
     elif given.name in models.NAMES:
@@ -99,8 +100,8 @@ def suggest(given: Namespace) -> None:
     show.table(table.drop(columns="reason"),
                f"predicted {campaign.objective}; predicted_low to _high: "
                f"{table.attrs['interval']}; predicted_cell_sd: spread of the next cell")
-    for row in table.itertuples():
-        show.say(f"{row.suggestion}: {row.reason}")
+    for row in table.to_dict("records"):
+        show.say(f"{row['suggestion']}: {row['reason']}")
     for note in table.attrs["notes"]:
         show.say(note)
 

@@ -73,7 +73,7 @@ def what_the_data_say(statements: bool, seed: int) -> list[report.Section]:
     from ..models.capacity import losses
     from ..models.optimum import optimum
 
-    table = data.load(TABLE)
+    table: Any = data.load(TABLE)
     kind, capacity = table["kind"], table["capacity_mAh_g"]
     opening = (
         f"{TABLE}: {int(kind.eq('measured').sum())} milling runs, of which the paper prints a "
@@ -111,7 +111,8 @@ def how_sure(campaign: Campaign) -> report.Section:
         ranking = campaign.rank()
     columns = ["rpm", "milling_min", "bead_mm", "readings", "predicted_mean", "predicted_low",
                "predicted_high", "p_best", "rank_lo", "rank_hi", "expected_regret"]
-    _table(section, ranking.table[columns],
+    shown: Any = ranking.table[columns]
+    _table(section, shown,
            f"mean capacity (mAh/g), {INTERVAL}; rank_lo to rank_hi: {INTERVAL} of the rank; "
            "expected_regret (mAh/g): what choosing it loses on average")
     _say(section, ranking.sentence)
@@ -136,11 +137,11 @@ def what_next(campaign: Campaign, store: Path) -> report.Section:
     _table(section, table.drop(columns="reason"),
            f"predicted_mean (mAh/g) with its {INTERVAL}, mean of the setting; predicted_cell_sd: "
            "spread of the next cell (mAh/g)")
-    for row in table.itertuples():
-        _say(section, f"{row.suggestion}: {row.reason}")
+    for row in table.to_dict("records"):
+        _say(section, f"{row['suggestion']}: {row['reason']}")
     for note in table.attrs["notes"]:
         _say(section, note)
-    if table["predicted_mean"].notna().all():
+    if bool(table["predicted_mean"].notna().all()):
         section.figure(
             figures.intervals(table, _labels(table), "capacity (mAh/g)",
                               cell_sd="predicted_cell_sd"),
@@ -233,6 +234,6 @@ def _settings(rows: Any) -> pd.DataFrame:
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
-    return [f"{row.rpm:.0f} rpm, {row.milling_min:.3g} min"
-            + (f", {row.bead_mm:.3g} mm" if hasattr(row, "bead_mm") else "")
-            for row in table.itertuples()]
+    return [f"{row['rpm']:.0f} rpm, {row['milling_min']:.3g} min"
+            + (f", {row['bead_mm']:.3g} mm" if "bead_mm" in row else "")
+            for row in table.to_dict("records")]

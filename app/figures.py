@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, BLUE, ORANGE, GREY = "#222222", "#2b6cb0", "#c05621", "#888888"
-STYLE = {
+STYLE: Any = {
     "font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False,
     "svg.fonttype": "none", "font.family": "sans-serif",
 }
@@ -45,7 +45,8 @@ def capacity_over_energy(
     axes.plot(energy, middle, color=BLUE, label="median")
     axes.plot(readings["specific_energy_J_g"], readings["capacity_mAh_g"], "o", color=ORANGE,
               label="simulated readings" if simulated else "published readings")
-    for place, same in readings.groupby(["specific_energy_J_g", "capacity_mAh_g"]):
+    groups: Any = readings.groupby(["specific_energy_J_g", "capacity_mAh_g"])
+    for place, same in groups:
         right = place[0] > np.sqrt(energy.min() * energy.max())
         axes.annotate(" and\n".join(map(str, same["label"])), place,
                       xytext=(-6 if right else 6, 2), ha="right" if right else "left",
