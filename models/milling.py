@@ -134,7 +134,8 @@ def build(x: Inputs) -> None:
                       "exponent of bead diameter in stress frequency")
 
     no_prefactor = "no prefactor is published; a factor of two either way"
-    mill_sd_e = x.prior("mill_stress_energy_sd", "LogNormal", 0.7, 0.1, unit="1", source=no_prefactor,
+    mill_sd_e = x.prior("mill_stress_energy_sd", "LogNormal", 0.7, 0.1, unit="1",
+                        source=no_prefactor,
                         meaning="spread of ln(stress energy prefactor) between mills")
     mill_sd_f = x.prior("mill_stress_frequency_sd", "LogNormal", 0.7, 0.1, unit="1",
                         source=no_prefactor,
@@ -155,10 +156,15 @@ def build(x: Inputs) -> None:
 
     depth = (filling - 0.5) / 0.2
     mill = x.code("mill")
+    # Both prefactors of a mill, rotated: power readings inform their product alone, and along two
+    # separate effects the sampler would have to follow a ridge.
+    mill_sd = pt.sqrt(mill_sd_e**2 + mill_sd_f**2)
+    product = x.normals("mill_product", "mill")[mill] / mill_sd
+    ratio = mill_sd_e * mill_sd_f * x.normals("mill_ratio", "mill")[mill] / mill_sd
     ln_energy = (power_law(x["rpm"], x["bead_mm"], speed_e, bead_e) + slope_e * depth
-                 + mill_sd_e * x.normals("mill_stress_energy", "mill")[mill])
+                 + mill_sd_e**2 * product + ratio)
     ln_frequency = (power_law(x["rpm"], x["bead_mm"], speed_f, bead_f) + slope_f * depth
-                    + mill_sd_f * x.normals("mill_stress_frequency", "mill")[mill])
+                    + mill_sd_f**2 * product - ratio)
     ln_number = ln_frequency + pt.log(x["milling_min"] / 5.0)
     ln_specific = pt.log(5.0 * constant) + ln_energy + ln_number
     if x.wants("specific_energy_J_g"):
@@ -235,7 +241,7 @@ def specific_energy_from_power(
     window = min(span, len(power) - (1 - len(power) % 2))
     smooth = savgol_filter(power, window, min(order, window - 1)) if window > 2 else power
     net = smooth - idle_power_W
-    energy = float(np.trapezoid(net, time)) if hasattr(np, "trapezoid") else float("nan")
+    energy = float(np.trapezoid(net, time))
     mean_net = energy / (time[-1] - time[0])
     if mean_net < 3.0 * idle_sd_W:
         raise ValueError(

@@ -152,7 +152,7 @@ def _crossing(offset: np.ndarray, slope: np.ndarray) -> float:
     return float(brentq(middle, -reach, reach))
 
 
-def _prior_sd(fit: Fit, bead: float, filling: float, draws: int = 20_000) -> float:
+def _prior_sd(fit: Fit, bead: float, filling: float, draws: int = 200_000) -> float:
     """Prior standard deviation of ln(stress energy) at 200 rpm on a mill without readings."""
     from .milling import REFERENCE_BEAD_MM, filling_weights
 

@@ -259,7 +259,7 @@ def two_mills(anchors):
     kept = ["study", "mill", "run", "rpm", "milling_min", "bead_mm", "filling",
             "specific_energy_J_g", "specific_energy_J_g_shared"]
     table = pd.concat([anchors[kept], other], ignore_index=True)
-    return models.get("milling").fit(table, draws=1500)
+    return models.get("milling").fit(table, draws=3000)
 
 
 class TestTransfer:
