@@ -26,7 +26,8 @@ types:
 	@mkdir -p build/types && { test -e build/types/ssbayes || ln -s ../.. build/types/ssbayes; }
 
 calibration: $(READY)
-	.venv/bin/python -m pytest -m slow
+	.venv/bin/python benchmarks/calibration.py milling
+	.venv/bin/python benchmarks/calibration.py capacity
 
 benchmarks: $(READY)
 	.venv/bin/python benchmarks/speed.py
