@@ -134,7 +134,7 @@ def plot(ranks: dict[str, np.ndarray], path: Path) -> None:
     half = stats.norm.ppf(1 - 0.005 / len(ranks)) * np.sqrt(grid / 100 * (1 - grid / 100) / n)
     axes.fill_between(grid, -half, half, color="0.85", zorder=0)
     axes.set(xlabel="rank of the true value among 99 draws", ylabel="ECDF minus uniform",
-             title=f"{len(ranks)} parameters, {n} simulated data sets; grey: 99 % band (Bonferroni)")
+             title=f"{len(ranks)} parameters, {n} simulated data sets; grey: 99 % band")
     figure.savefig(path, dpi=120)
 
 

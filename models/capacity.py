@@ -14,9 +14,11 @@ the loss index x_0 at R = 0.1 1/h, full contact and 19.1 mg/cm2:
     U = expit(u + batch) exp(-w D),                      D = SE^a SN^b, 1 at E_m = E_d.
 
 Transport T rises as milling builds contacts and falls with damage D, which grows with stress
-energy and with stress number separately. A share w of the damage disconnects material (cracks: static), the rest
-slows transport (kinetic; the 3 makes both kinds cost about the same capacity). Without a measured utilization beyond the onset of damage w is not informed, and the
-split of the loss is then reported as undetermined.
+energy and with stress number separately. A share w of the damage disconnects material (cracks:
+static), the rest slows transport (kinetic; the 3 makes both kinds cost about the same capacity).
+Without a measured utilization beyond the onset of damage w is not informed, and the split of the
+loss is then reported as undetermined. Readings of one batch share a deviation of its utilization;
+cells of a batch differ by the noise of a reading, which grows with the rate.
 
 Sources: Frankenberg et al., Small (2025), doi 10.1002/smll.202507279; Kissel et al., Adv. Energy
 Mater. (2025) 2405405 (loss groups, effective rate); Tian et al., Nat. Commun. 10 (2019) 1933.
