@@ -21,7 +21,7 @@ Yao et al., "Using stacking to average Bayesian predictive distributions", Bayes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,19 @@ TAIL = 0.05
 BELIEVED = 0.8
 """Probability of the physics before any reading is predicted: its laws are published and its
 priors wide, and leave-one-out over four or five readings is mostly chance."""
+
+ALONE = Prior(amplitude=1.5, batch=0.2, noise=0.1, noise_sd=1.0, length=0.5, length_sd=0.75)
+"""Data alone, relative to the sd of the readings; the length is that of one factor."""
+DISCREPANCY = Prior(
+    amplitude=0.6, batch=1e-3, noise=0.7, noise_sd=0.5, length=0.5, length_sd=0.6, slope=0.3
+)
+"""Discrepancy of the physics, relative to its spread over the space.
+
+Its noise is relative to the model's, which is too large where wrong physics took its own error for
+noise; hence a median below one.
+"""
+LOUDEST = 3.0
+"""Most that a single reading may say for or against the physics, in units of log density."""
 
 Values = Callable[[pd.DataFrame], np.ndarray]
 
@@ -161,9 +174,11 @@ def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> 
     """Weight of the physics from leave-one-out log densities of the same readings.
 
     Pseudo-BMA averaged over the Bayesian bootstrap of the readings, so that a difference that
-    hangs on one reading does not decide; never below a tenth, nor above nine.
+    hangs on one reading does not decide, and bounded for each reading, since importance weights
+    are unsure of the most influential one; never below a tenth, nor above nine.
     """
-    gain = len(physical) * rng.dirichlet(np.ones(len(physical)), 1000) @ (physical - alone)
+    each = np.clip(physical - alone, -LOUDEST, LOUDEST)
+    gain = len(each) * rng.dirichlet(np.ones(len(each)), 1000) @ each
     odds = np.log(BELIEVED / (1.0 - BELIEVED)) + gain
     weight = (1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))).mean()
     return float(np.clip(weight, LEAST, 1.0 - LEAST))
@@ -184,15 +199,8 @@ def _with_physics(
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
     level, mean = apart.mean(), told.mean(seen.settings)
     scale = max(apart.std(), seen.value.std() if len(seen) else 0.0, 1e-6 * np.abs(apart).max())
-    prior = Prior(
-        amplitude=0.2,
-        batch=max(float(np.sqrt(np.mean(batch**2))) / scale if len(seen) else 0.0, 1e-3),
-        noise=1.0,
-        noise_sd=0.3,
-        length=0.5 * np.sqrt(space.width),
-        length_sd=0.6,
-        slope=0.3,
-    )
+    within = float(np.sqrt(np.mean(batch**2))) / scale if len(seen) else 0.0
+    prior = replace(DISCREPANCY, batch=max(within, 1e-3), length=_length(DISCREPANCY, space))
     process = surrogate.learn(
         space.encode(seen.settings),
         seen.value - mean,
@@ -202,6 +210,7 @@ def _with_physics(
         scale,
         np.random.default_rng([seed, 1]),
         known=mean - level,
+        spread=told.spread(seen.settings),
         theta=kept.get("theta_physics"),
     )
     kept["theta_physics"] = process.theta
@@ -233,14 +242,7 @@ def _alone(
     if not scale:
         # one reading says nothing of the spread; a tenth of its size is a usual one
         scale = max(0.1 * abs(centre), 1e-9)
-    prior = Prior(
-        amplitude=1.5,
-        batch=0.2,
-        noise=0.1,
-        noise_sd=1.0,
-        length=0.5 * np.sqrt(space.width),
-        length_sd=0.75,
-    )
+    prior = replace(ALONE, length=_length(ALONE, space))
     process = surrogate.learn(
         space.encode(seen.settings),
         (seen.value - centre)[None],
@@ -261,6 +263,11 @@ def _alone(
         return centre + process(space.encode(settings))
 
     return at, lambda settings: np.full(len(settings), sd), process.log_density
+
+
+def _length(prior: Prior, space: Space) -> float:
+    """Median length scale: distances grow with the root of the number of factors."""
+    return prior.length * float(np.sqrt(space.width))
 
 
 def _shared_out(weight: float, parts: int, physical: bool) -> list[np.ndarray]:

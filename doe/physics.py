@@ -63,6 +63,11 @@ class Physics:
         """Expected value over new runs, batches and cells, ``(draws, settings)``."""
         return self._blocks(lambda table: self.response.mean(table), settings)
 
+    def spread(self, settings: pd.DataFrame) -> np.ndarray:
+        """Sd of one reading of a new batch for each draw, ``(draws, settings)``."""
+        noise = self._blocks(lambda table: self.response.noise(table), settings)
+        return np.hypot(noise, self.scatter(settings)[1])
+
     def scatter(self, settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Sd of a cell within its batch, and of a batch's mean, ``(settings,)`` each."""
         if not len(settings):
@@ -129,6 +134,9 @@ def _restored(
     """A fit with the kept draws; effects that were not kept are zero, nobody asks for them."""
     from ..models import Fit
 
-    draws = {name.removeprefix(_PREFIX): values for name, values in kept.items()
-             if name.startswith(_PREFIX)}
+    draws = {
+        name.removeprefix(_PREFIX): values
+        for name, values in kept.items()
+        if name.startswith(_PREFIX)
+    }
     return Fit.from_draws(model, table, draws, statements=statements)

@@ -27,6 +27,7 @@ FEATURES = 256
 """Random Fourier features of one path."""
 BLOCK = 256
 """Settings evaluated in one compiled call."""
+_TAILS = 5.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def learn(
     scale: float,
     rng: np.random.Generator,
     known: np.ndarray | None = None,
+    spread: np.ndarray | None = None,
     theta: np.ndarray | None = None,
 ) -> Process:
     """Condition a Gaussian process on residuals, hyperparameters included.
@@ -101,6 +103,8 @@ def learn(
     known : ndarray, shape (draws, n), optional
         Deviations of the known mean from its level, for each draw; in the outcome's unit. They
         may all be too large or too small by a factor, which is learned.
+    spread : ndarray, shape (draws, n), optional
+        Sd of a reading about each draw of the known mean, in whose light that was learned.
     theta : ndarray, optional
         `Process.theta` of an earlier call with the same data: the hyperparameters are not
         learned again.
@@ -151,7 +155,11 @@ def learn(
     data = solve(target - before)
     slope = slope + scales[:, SLOPE, :, 0] * (steep * data).sum(axis=-1)
     precision = np.einsum("hii->hi", inverse)[:, None, :] - turned**2
-    log_density = _leave_one_out(precision, solve(target) / precision, target / noise)
+    seen = np.zeros((count, per, n))
+    if spread is not None:
+        spread = spread.reshape(count, per, n) / scale
+        seen = np.log(spread) + 0.5 * (_TAILS + 1.0) * np.log1p((target / spread) ** 2 / _TAILS)
+    log_density = _leave_one_out(precision, solve(target) / precision, seen)
     data = np.pad(data.transpose(0, 2, 1), ((0, 0), (0, size - n), (0, 0)))
     return Process(
         theta=theta,
@@ -162,18 +170,19 @@ def learn(
     )
 
 
-def _leave_one_out(precision: np.ndarray, error: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _leave_one_out(precision: np.ndarray, error: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Log predictive density of each reading given the others, averaged over draws.
 
     All of shape (H, s, n), over hyperparameters and draws of the known mean: ``precision`` and
-    ``error`` of the prediction without the reading, and ``known``, the error of the known mean
-    over the noise. Hyperparameters and known means have seen the reading that is left out;
-    importance weights, one over its density under each of them, undo that. They are truncated
-    (Ionides, J. Comput. Graph. Stat. 17 (2008) 295).
+    ``error`` of the prediction without the reading, and ``seen``, minus the log density of the
+    reading under the known mean alone. Hyperparameters and known means have seen the reading
+    that is left out; importance weights, one over its density under each of them, undo that.
+    They are truncated (Ionides, J. Comput. Graph. Stat. 17 (2008) 295); the density under the
+    known mean has the tails of a Student-t, as readings have, which keeps them calm.
     """
     log_p = 0.5 * np.log(precision / (2.0 * np.pi)) - 0.5 * precision * error**2
     by_theta = _truncated(-log_p.mean(axis=1), (0,))[:, None, :]
-    weight = by_theta * _truncated(0.5 * known**2, (0, 1))
+    weight = by_theta * _truncated(seen, (0, 1))
     density = (weight * np.exp(log_p)).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
     return np.log(np.maximum(density, 1e-300))
 

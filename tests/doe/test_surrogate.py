@@ -112,10 +112,13 @@ def test_known_means_that_have_seen_a_reading_are_made_to_forget_it():
     """Draws of a mean, given all readings: their importance-weighted density is the refit's."""
     rng = np.random.default_rng(3)
     n, sd = 12, 0.9
-    y = 2.0 + sd * rng.standard_normal(n)
+    y = 2.0 + sd * np.linspace(-1.4, 1.4, n)
     draws = y.mean() + sd / np.sqrt(n) * rng.standard_normal((surrogate.DRAWS, 1))
     theta = np.repeat(np.log([[1e-5, 1.0, 1e-5, 1e-9, 1.0, 1.0]]), 16, axis=0)
-    process = learn(n, theta, residuals=y - draws, noise=np.full(n, sd), batch=np.full(n, -1))
+    process = surrogate.learn(
+        readings(n)[0], y - draws, np.full(n, sd), np.full(n, -1), PRIOR, 1.0,
+        np.random.default_rng(0), spread=np.full((surrogate.DRAWS, n), sd), theta=theta,
+    )  # fmt: skip
     rest = (y.sum() - y) / (n - 1)
     var = sd**2 * (1.0 + 1.0 / (n - 1))
     expected = -0.5 * np.log(2 * np.pi * var) - 0.5 * (y - rest) ** 2 / var
