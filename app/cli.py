@@ -111,7 +111,8 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    out: Any = {"metavar": "FILE", "help": "write the table as .csv, .xlsx or .parquet; - prints CSV"}
+    out: Any = {"metavar": "FILE",
+                "help": "write the table as .csv, .xlsx or .parquet; - prints CSV"}
 
     made = command("catalog", "what is here: models, tables, columns", CATALOG)
     made.add_argument("name", nargs="?", help="a model or a literature table")
