@@ -30,6 +30,7 @@ calibration: $(READY)
 	.venv/bin/python benchmarks/calibration.py capacity
 
 benchmarks: $(READY)
+	@mkdir -p out
 	.venv/bin/python benchmarks/speed.py
 	.venv/bin/python benchmarks/sample_efficiency.py --mills 100 --jobs 2 --out out/efficiency.jsonl
 

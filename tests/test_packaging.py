@@ -1,6 +1,7 @@
 """The layout keeps its promises: packages by hand, arrows one way, imports that load little."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -103,3 +104,25 @@ def test_the_test_command_is_the_readmes():
     told = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert told[-1] == "make test"
     assert "    make test" in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_readmes_code_uses_names_that_exist():
+    from ssbayes import data, doe, models
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) >= 4
+    rooms = {"data": data, "doe": doe, "models": models}
+    used = {
+        (node.value.id, node.attr)
+        for block in blocks
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    for room, name in used:
+        if room in rooms:
+            assert hasattr(rooms[room], name), f"{room}.{name}"
+        elif room == "campaign":
+            assert hasattr(doe.Campaign, name), f"{room}.{name}"
+        elif room == "fit":
+            assert hasattr(models.Fit, name), f"{room}.{name}"
