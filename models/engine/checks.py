@@ -41,7 +41,7 @@ class Convergence:
     @property
     def worst_rhat(self) -> float:
         """Largest R-hat over all parameters."""
-        return float(self.table["rhat"].max())
+        return float(self.table["rhat"].to_numpy().max())
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def used_draws(fit: Fit) -> dict[str, np.ndarray]:
 
 def worst_rhat(posterior: xr.Dataset) -> float:
     """Largest rank-normalised R-hat of the parameters, group effects not looked at."""
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     draws = [v.to_numpy().reshape(*v.shape[:2], -1) for k, v in posterior.items()
              if not str(k).endswith("__z")]
@@ -92,7 +92,7 @@ def worst_rhat(posterior: xr.Dataset) -> float:
 
 def convergence(fit: Fit) -> Convergence:
     """Rank-normalised R-hat and bulk effective sample size of every used parameter."""
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     draws = used_draws(fit)
     stacked = np.concatenate(list(draws.values()), axis=2)
@@ -107,11 +107,11 @@ def convergence(fit: Fit) -> Convergence:
     diverging = fit.statistics.get("diverging")
     divergences = int(np.sum(diverging.to_numpy())) if diverging is not None else 0
     sentences = []
-    if table["rhat"].max() > RHAT_LIMIT:
+    if table["rhat"].to_numpy().max() > RHAT_LIMIT:
         sentences.append(
             f"R-hat of {table['rhat'].idxmax()} is {table['rhat'].max():.3f} (above {RHAT_LIMIT}): "
             "the chains disagree; draw more (draws=2000, tune=1000) before trusting intervals")
-    if table["ess_bulk"].min() < min(ESS_LIMIT, fit.n_draws / 10):
+    if table["ess_bulk"].to_numpy().min() < min(ESS_LIMIT, fit.n_draws / 10):
         sentences.append(
             f"only {table['ess_bulk'].min():.0f} effective draws of {table['ess_bulk'].idxmin()}: "
             "draw more")
@@ -188,11 +188,11 @@ def pareto_smoothed(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     log_weights, khat
         ``(draws, n)``, each column's exponentials summing to one, and ``(n,)``.
     """
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     smoothed, khat = [], []
     for column in weights.T:
-        values, k = array_stats.psislw(-column, r_eff=1.0, axis=-1)
+        values, k = array_stats.psislw(-column, r_eff=1, axis=-1)
         smoothed.append(np.asarray(values))
         khat.append(float(k))
     return np.array(smoothed).reshape(len(khat), -1).T, np.array(khat)
@@ -234,7 +234,7 @@ def by_level(fit: Fit, level: str, draws: np.ndarray) -> tuple[np.ndarray, list[
     effects = [z for z, group in fit.graph.registry.effects.items() if group in varying]
     widths = [int(np.prod(variables[z].shape[1:])) for z in effects]
     nodes = norm.ppf(
-        np.clip(qmc.Sobol(max(sum(widths), 1), seed=0).random(NODES), 1e-6, 1 - 1e-6))
+        np.clip(qmc.Sobol(max(sum(widths), 1), rng=0).random(NODES), 1e-6, 1 - 1e-6))
     codes = fit.encoded.columns[level]
     # Rows without a level, or alone in theirs (slot 0), are units of their own.
     codes = np.where(codes > 0, codes, -1 - np.arange(len(codes)))
@@ -265,7 +265,7 @@ def report(fit: Fit) -> Report:
 
     worst = fit.convergence.worst_rhat
     add("largest R-hat", worst, f"<= {RHAT_LIMIT}", worst <= RHAT_LIMIT)
-    ess = float(fit.convergence.table["ess_bulk"].min())
+    ess = float(fit.convergence.table["ess_bulk"].to_numpy().min())
     add("smallest effective sample size", ess, f">= {ESS_LIMIT:g}", ess >= ESS_LIMIT)
     add("divergent draws", fit.convergence.divergences, "<= 1 %",
         fit.convergence.divergences <= 0.01 * fit.n_draws)

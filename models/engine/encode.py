@@ -52,14 +52,16 @@ def text(table: pd.DataFrame, column: str) -> pd.Series:
     """A text column with missing as the empty string; all empty where the column is absent."""
     if column not in table:
         return pd.Series("", index=table.index, dtype=object)
-    return table[column].astype(object).where(table[column].notna(), "").astype(str)
+    values: pd.Series = table[column].astype(object)
+    return values.where(values.notna(), "").astype(str)
 
 
 def number(table: pd.DataFrame, column: str, default: float = np.nan) -> np.ndarray:
     """A number column as floats; the default where it is absent or empty."""
     if column not in table:
         return np.full(len(table), default)
-    values = pd.to_numeric(table[column], errors="raise").to_numpy(dtype=float, na_value=np.nan)
+    read: Any = pd.to_numeric(table[column], errors="raise")
+    values = read.to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isnan(values), default, values)
 
 
@@ -78,8 +80,8 @@ def usable(table: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[tup
         if group.needed:
             empty = text(table, group.name).eq("")
             reason[empty & reason.eq("")] = f"no {group.name}"
-    left += [(label, why) for label, why in reason[reason.ne("")].items()]
-    return table[reason.eq("")], left
+    left += [(label, why) for label, why in reason.items() if why]
+    return table.loc[reason.eq("")], left
 
 
 def _keys(table: pd.DataFrame, group: str) -> list[tuple[str, ...]]:

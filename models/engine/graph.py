@@ -80,8 +80,8 @@ class Graph:
         self.places = _places(declared)
         self.numbers, self.codes = list(declared.numbers), list(declared.codes)
         with pm.Model(check_bounds=False) as self.model:
-            numbers = pm.Data(NUMBERS, np.zeros((len(self.numbers), 0)))
-            codes = pm.Data(CODES, np.zeros((max(len(self.codes), 1), 0), dtype="int64"))
+            numbers: Any = pm.Data(NUMBERS, np.zeros((len(self.numbers), 0)))
+            codes: Any = pm.Data(CODES, np.zeros((max(len(self.codes), 1), 0), dtype="int64"))
             self.registry = Registry(
                 slots=dict(slots), overrides=dict(overrides), wanted=wanted,
                 pool=self._pool(declared.priors),
@@ -97,7 +97,8 @@ class Graph:
         pooled = self.pooled_numbers(priors)
         lists = [values for numbers in pooled.values() for values in numbers.values()]
         node = pm.Data(PRIORS, np.concatenate(lists))
-        given = iter(pt.split(node, [len(v) for v in lists], n_splits=len(lists)))
+        parts: Any = pt.split(node, [len(v) for v in lists], n_splits=len(lists))
+        given = iter(parts)
         pool = {}
         for family, numbers in pooled.items():
             size = len(next(iter(numbers.values())))
@@ -105,7 +106,7 @@ class Graph:
                 f"priors.{family}", [next(given) for _ in numbers], size)
             names = [name for name, (home, _) in self.places.items() if home == family]
             sizes = [len(self.places[name][1]) for name in names]
-            pieces = (pt.split(vector, sizes, n_splits=len(sizes)) if len(sizes) > 1
+            pieces: Any = (pt.split(vector, sizes, n_splits=len(sizes)) if len(sizes) > 1
                       else [vector])
             pool |= dict(zip(names, pieces, strict=True))
         return pool
@@ -130,17 +131,19 @@ class Graph:
             chosen = [r for r in self.registry.readings.values() if r.family in families]
             if not chosen:
                 continue
-            mu = [pt.log(r.expected) if r.family == "LogNormal" else r.expected for r in chosen]
+            mu: list[Any] = [pt.log(r.expected) if r.family == "LogNormal" else r.expected for r in chosen]
             row = x.data(f"{kind}__row", dtype="int64")
             readings = x.data(f"{kind}__readings", ndim=2)
             value, count, stated = readings[:, 0], readings[:, 1], readings[:, 2]
             ones = pt.ones_like(mu[0])
-            sigma = pt.concatenate([r.noise * ones for r in chosen])[row]
-            spread = pt.sqrt(sigma**2 / count + stated**2)
-            where = pt.concatenate(mu)[row]
+            noise: Any = pt.concatenate([r.noise * ones for r in chosen])
+            location: Any = pt.concatenate(mu)
+            spread = pt.sqrt(noise[row] ** 2 / count + stated**2)
+            where = location[row]
             if kind == "student":
-                nu = pt.concatenate([r.nu * ones for r in chosen])[row]
-                logp = pm.logp(pm.StudentT.dist(nu=nu, mu=where, sigma=spread), value)
+                nu: Any = pt.concatenate([r.nu * ones for r in chosen])
+                logp: Any = pm.logp(
+                    pm.StudentT.dist(nu=nu[row], mu=where, sigma=spread), value)
             else:
                 logp = pm.logp(pm.Normal.dist(where, spread), value)
             pm.Potential(kind, logp.sum())
@@ -342,7 +345,7 @@ def as_jax(model: Any, outputs: Mapping[str, Any]) -> Callable[[Mapping, Mapping
     from pytensor.graph.fg import FunctionGraph
     from pytensor.graph.replace import clone_replace
     from pytensor.graph.traversal import ancestors
-    from pytensor.link.jax.dispatch import jax_funcify
+    from pytensor.link.jax.dispatch.basic import jax_funcify
     from pytensor.tensor import TensorType
 
     wanted = list(outputs.values())

@@ -55,7 +55,8 @@ def _truncated(rng: np.random.Generator, numbers: tuple, size: Any) -> np.ndarra
     from scipy.stats import truncnorm
 
     mu, sd, low, high = numbers
-    return truncnorm.rvs((low - mu) / sd, (high - mu) / sd, mu, sd, size=size, random_state=rng)
+    return np.asarray(truncnorm.rvs(
+        (low - mu) / sd, (high - mu) / sd, mu, sd, size=size, random_state=rng))
 
 
 FAMILIES: dict[str, Family] = {

@@ -59,7 +59,7 @@ def _nutpie(
 
 
 def _pymc(
-    graph: Graph, values: dict[str, np.ndarray], engine: str, seed: int, draws: int, tune: int,
+    graph: Graph, values: dict[str, np.ndarray], engine: Any, seed: int, draws: int, tune: int,
     chains: int, target_accept: float,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     import pymc as pm
@@ -70,9 +70,10 @@ def _pymc(
         use_64_bit()
     with graph.model:
         pm.set_data(values)
+        sampler: Any = engine
         trace = pm.sample(
             draws=draws, tune=tune, chains=chains, random_seed=seed, progressbar=False,
-            target_accept=target_accept, nuts_sampler=engine, compute_convergence_checks=False,
+            target_accept=target_accept, nuts_sampler=sampler, compute_convergence_checks=False,
             cores=1,
         )
     return _split(graph, trace)
