@@ -240,7 +240,7 @@ def specific_energy_from_power(
         raise ValueError(f"sample_mass_g = {sample_mass_g} must be above 0")
     window = min(span, len(power) - (1 - len(power) % 2))
     smooth = savgol_filter(power, window, min(order, window - 1)) if window > 2 else power
-    net = smooth - idle_power_W
+    net = np.asarray(smooth) - idle_power_W
     energy = float(np.trapezoid(net, time))
     mean_net = energy / (time[-1] - time[0])
     if mean_net < 3.0 * idle_sd_W:

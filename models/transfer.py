@@ -143,13 +143,13 @@ def _ln(fit: Fit, name: str, settings: pd.DataFrame) -> np.ndarray:
 
 def _crossing(offset: np.ndarray, slope: np.ndarray) -> float:
     """Where the median of ``offset + x slope`` over draws is zero; every slope is above 0."""
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     def middle(x: float) -> float:
         return float(np.median(offset + x * slope))
 
     reach = 2.0 * float(np.max(np.abs(offset)) / np.min(np.abs(slope))) + 1.0
-    return float(brentq(middle, -reach, reach))
+    return float(root_scalar(middle, bracket=(-reach, reach), method="brentq").root)
 
 
 def _prior_sd(fit: Fit, bead: float, filling: float, draws: int = 200_000) -> float:

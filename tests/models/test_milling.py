@@ -1,5 +1,7 @@
 """Milling as published: exponents, energies, densities, sizes, and what a power log is worth."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,7 @@ RECIPE = {"rpm": 600.0, "milling_min": 10.0, "bead_mm": 5.0, "filling": 0.5}
 def anchors():
     """The five printed specific energies."""
     table = data.load("frankenberg2025_milling")
-    found = table[table["specific_energy_J_g"].notna() & table["kind"].eq("measured")]
+    found = table.loc[table["specific_energy_J_g"].notna() & table["kind"].eq("measured")]
     assert len(found) == 5
     return found.sort_values(["rpm", "milling_min"])
 
@@ -207,7 +209,7 @@ class TestPowerLog:
     time = np.arange(0.0, 1800.0, 5.0)
 
     def energy(self, power, **other):
-        given = {"idle_power_W": 300.0, "idle_sd_W": 2.0, "sample_mass_g": 100.0} | other
+        given: Any = {"idle_power_W": 300.0, "idle_sd_W": 2.0, "sample_mass_g": 100.0} | other
         return milling.specific_energy_from_power(self.time, power, **given)
 
     def test_constant_net_power_is_power_times_time(self):
