@@ -52,7 +52,7 @@ def text(table: pd.DataFrame, column: str) -> pd.Series:
     """A text column with missing as the empty string; all empty where the column is absent."""
     if column not in table:
         return pd.Series("", index=table.index, dtype=object)
-    values: pd.Series = table[column].astype(object)
+    values: Any = table[column].astype(object)
     return values.where(values.notna(), "").astype(str)
 
 

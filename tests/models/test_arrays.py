@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytensor.tensor as pt
 import pytest
-from pytensor.compile import function as compile_function
+from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
 from ssbayes.models import capacity, microstructure, milling, powder
 from ssbayes.models.engine import expit, namespace

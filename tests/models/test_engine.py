@@ -490,6 +490,16 @@ class TestKeeping:
         pd.testing.assert_frame_equal(again.summary(), milling_fit.summary())
         assert again.check().sentences == milling_fit.check().sentences
 
+    def test_kept_draws_predict_the_same(self, milling_fit):
+        again = Fit.from_draws(milling_fit.model, milling_fit.table, milling_fit.parameters())
+        np.testing.assert_allclose(
+            again.predict(self.settings, outcome="specific_energy_J_g"),
+            milling_fit.predict(self.settings, outcome="specific_energy_J_g"), rtol=1e-10)
+        known = milling_fit.parameters()
+        known.pop("milling.power_constant")
+        with pytest.raises(KeyError, match="power_constant"):
+            Fit.from_draws(milling_fit.model, milling_fit.table, known)
+
     def test_wrong_files_are_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no fit at"):
             models.Fit.open(tmp_path / "none.nc")
