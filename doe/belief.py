@@ -153,8 +153,8 @@ def believe(
         notes.append(_verdict(weight, len(seen)))
     elif model is not None:
         notes.append(
-            f"only {len(seen)} readings of {objective} at this condition: the physics, its "
-            "priors and the other rows speak alone"
+            f"{len(seen)} readings of {objective} at this condition are too few to weigh the "
+            "physics: it speaks alone, from its priors and all rows"
         )
     chosen = _shared_out(weight, len(parts), model is not None)
 

@@ -261,3 +261,15 @@ def test_importing_proposals_loads_no_engine():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_campaign_without_physics_runs_on_these_suggestions():
+    rng = np.random.default_rng(0)
+    campaign = doe.Campaign(SPACE, maximize=OBJECTIVE, seed=1)
+    for _ in range(3):
+        asked = campaign.suggest(4)
+        done = asked[["suggestion", *SPACE.names]].copy()
+        done[OBJECTIVE] = truth(asked) + 2.0 * rng.standard_normal(4)
+        campaign.record(done)
+    assert truth(campaign.best().to_frame().T)[0] > 0.93 * 165.0
+    assert SPACE.feasible(campaign.suggest(2)).all()
