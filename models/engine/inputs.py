@@ -10,7 +10,6 @@ import numpy as np
 
 from .priors import FAMILIES, Prior
 
-
 ALONE = " alone"
 
 

@@ -285,7 +285,7 @@ def _codes(fit: Fit, settings: pd.DataFrame, group: Any) -> np.ndarray:
     labels = text(settings, group.name).to_numpy()
     known = fit.encoded.levels[group.name]
     if group.varies:
-        if (labels == "").all() or group.name == "run" and "batch" not in settings:
+        if (labels == "").all() or (group.name == "run" and "batch" not in settings):
             return np.zeros(len(settings), dtype="int64")
         parts = [text(settings, column) for column in PARENTS.get(group.name, (group.name,))]
         full = [" / ".join(p for p in key if p) for key in zip(*parts, strict=True)]
