@@ -82,7 +82,8 @@ def what_the_data_say(statements: bool, seed: int) -> list[report.Section]:
         f"{'used' if statements else 'not used (ssbayes demo --statements uses them)'}.")
     section = _open("1. What do the data say?", opening)
     with show.working("fitting milling and capacity"):
-        fit = models.get("capacity").fit(table, seed=seed, statements=statements)
+        # so few readings leave a curved posterior: a longer warm-up is quicker than a second try
+        fit = models.get("capacity").fit(table, seed=seed, statements=statements, tune=1000)
         summary = fit.summary().reset_index()
         split = losses(fit, _settings(SPLIT_AT))
         best = optimum(fit)
