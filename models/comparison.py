@@ -1,0 +1,344 @@
+"""Answers of a mixing fit: is a method better, is it less scattered, and where scatter comes from.
+
+Everything is computed from the posterior draws of a fit of ``models.mixing``; intervals are
+equal-tailed. Batch and cell SDs are those between true values at the stated rate; a next cell adds
+both, its reading noise included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import electrode
+from .engine.encode import number, text
+from .engine.published import columns_of
+
+if TYPE_CHECKING:
+    from .engine.fit import Fit
+
+LEVEL = 0.9
+BATCH_HOLDS = (
+    "the batch SD holds everything that changes from batch to batch (operator, day, grinding, "
+    "powder); such data do not separate them"
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two methods compared.
+
+    Attributes
+    ----------
+    table
+        Index ``question``; ``probability`` that it is so, ``estimate`` with its interval, and
+        ``is`` saying what the estimate is.
+    sentence
+        The same in words, with the naive answer beside it where the data allow one.
+    notes
+        What is confounded.
+    """
+
+    table: pd.DataFrame
+    sentence: str
+    notes: list[str]
+
+    def __str__(self) -> str:
+        return "\n".join([self.table.to_string(), self.sentence, *self.notes])
+
+
+def draws(fit: Fit, name: str) -> np.ndarray:
+    """Draws of a parameter of the mixing model, chains joined, ``(draws, …)``."""
+    values = fit.posterior[f"mixing.{name}"].to_numpy()
+    return values.reshape(-1, *values.shape[2:])
+
+
+def at_rate(
+    fit: Fit, method: str, c_rate: float, composite_mass_mg: float = 0.0
+) -> dict[str, np.ndarray]:
+    """Mean and spreads of a method at a rate, one value a draw (mAh/g).
+
+    Returns
+    -------
+    dict
+        ``mean``; ``batch_sd``, ``cell_sd`` and ``next_cell_sd``; their parts ``batch_static``,
+        ``batch_kinetic``, ``cell_static``, ``cell_reading`` (kinetic deviations and reading noise)
+        and ``balance`` (zero without a composite mass); ``slope``, dq/dtheta; ``noise_nu``.
+
+    Raises
+    ------
+    ValueError
+        If the fit is of another model or holds no such method.
+    """
+    if fit.model.name != "mixing":
+        raise ValueError(f"methods are compared on a fit of 'mixing', not of {fit.model.name!r}")
+    known = fit.encoded.levels["method"]
+    if method not in known:
+        raise ValueError(f"{method!r} is no method of this fit; it has: "
+                         f"{', '.join(name or '(none)' for name in known)}")
+    m = known.index(method) + 1
+
+    def of(name: str) -> np.ndarray:
+        values = draws(fit, name)
+        return values[:, m] if values.ndim > 1 else values
+
+    law = (of("active_capacity"), of("rate_loss") * np.exp(of("rate_loss_change")),
+           of("rate_power"))
+    theta = of("utilization")
+    mean = electrode.gross_capacity(theta, c_rate, *law)
+    slope = electrode.utilization_slope(theta, c_rate, *law)
+    slope_0 = electrode.utilization_slope(theta, electrode.REFERENCE_RATE, *law)
+    static, kinetic = electrode.spread_factors(
+        c_rate, slope, slope_0, of("static_share"), of("kinetic_growth"))
+    parts = {
+        "batch_static": of("batch_sd") * static, "batch_kinetic": of("batch_sd") * kinetic,
+        "cell_static": of("cell_sd") * static, "cell_reading": of("cell_sd") * kinetic,
+        "balance": mean * float(electrode.balance_error(np.float64(composite_mass_mg))),
+    }
+    batch_sd = np.hypot(parts["batch_static"], parts["batch_kinetic"])
+    cell_sd = np.sqrt(parts["cell_static"]**2 + parts["cell_reading"]**2 + parts["balance"]**2)
+    return parts | {
+        "mean": mean, "slope": slope, "batch_sd": batch_sd, "cell_sd": cell_sd,
+        "next_cell_sd": np.hypot(batch_sd, cell_sd), "noise_nu": 2.0 + of("noise_nu"),
+    }
+
+
+def compare(
+    fit: Fit, first: str, second: str, *, c_rate: float = 0.1, equal_within: float = 3.0,
+    composite_mass_mg: float = 0.0, level: float = LEVEL, seed: int = 1,
+) -> Comparison:
+    """Compare two mixing methods at a rate.
+
+    Parameters
+    ----------
+    fit
+        A fit of ``models.get("mixing")``.
+    first, second
+        Labels of the column ``method``; better means more capacity.
+    c_rate
+        Nominal rate (1/h).
+    equal_within
+        Means closer than this (mAh/g) are practically equal.
+    composite_mass_mg
+        Composite weighed into the next cell (mg); its balance error then adds to the cell SD
+        (0: cell SDs as the table gave them).
+    level
+        Level of the equal-tailed intervals.
+    seed
+        Seed of the next batch and the next cell.
+
+    Returns
+    -------
+    Comparison
+    """
+    if equal_within < 0:
+        raise ValueError(f"equal_within = {equal_within} mAh/g must not be negative")
+    a, b = (at_rate(fit, m, c_rate, composite_mass_mg) for m in (first, second))
+    rng = np.random.default_rng(seed)
+    batches = [m["mean"] + m["batch_sd"] * rng.normal(size=m["mean"].shape) for m in (a, b)]
+    cells = [batch + _cell_deviation(m, rng) for m, batch in zip((a, b), batches, strict=True)]
+    rows: dict[str, dict[str, Any]] = {}
+
+    def row(question: str, true: np.ndarray, values: np.ndarray, what: str) -> None:
+        low, mid, high = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2])
+        rows[question] = {
+            "probability": float(np.mean(true)), "estimate": mid,
+            f"low ({100 * level:g} % equal-tailed)": low,
+            f"high ({100 * level:g} % equal-tailed)": high, "is": what}
+
+    gain = a["mean"] - b["mean"]
+    difference = f"{first} - {second}, mAh/g"
+    row(f"{first} better in the mean", gain > 0, gain, difference)
+    for name, pair in (("next batch", batches), ("next cell", cells)):
+        row(f"{first} better in the {name}", pair[0] > pair[1], pair[0] - pair[1], difference)
+    row(f"means equal within {equal_within:g} mAh/g", np.abs(gain) < equal_within, gain, difference)
+    for name, key in (("batches", "batch_sd"), ("cells of a batch", "cell_sd"),
+                      ("the next cell", "next_cell_sd")):
+        row(f"{first} less scattered: {name}", a[key] < b[key], a[key] / b[key],
+            f"SD {first} / SD {second}")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("question")
+    chance = table["probability"].to_list()
+    low, high = np.quantile(gain, [0.5 - level / 2, 0.5 + level / 2])
+    sentence = (
+        f"At {c_rate:g}C {first} has the higher mean with probability {chance[0]:.2f} (next batch "
+        f"{chance[1]:.2f}, next cell {chance[2]:.2f}): {np.median(gain):+.1f} mAh/g, "
+        f"{100 * level:g} % equal-tailed interval {low:+.1f} to {high:+.1f}; the means are equal "
+        f"within {equal_within:g} mAh/g with probability {chance[3]:.2f}. {first} is less "
+        f"scattered with probability {chance[4]:.2f} between batches, {chance[5]:.2f} between the "
+        f"cells of a batch and {chance[6]:.2f} for a next cell.")
+    naive = naive_spread(fit, first, second, c_rate)
+    if naive is not None:
+        sentence += (f" An F test that takes all cells as independent would say {naive:.4f}; cells "
+                     "of one batch are not replicates of the method.")
+    return Comparison(table, sentence, confounded(fit, (first, second)))
+
+
+def _cell_deviation(method: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    nu = method["noise_nu"]
+    tail = rng.standard_t(nu) * np.sqrt((nu - 2.0) / nu)
+    normal = np.hypot(method["cell_static"], method["balance"])
+    return normal * rng.normal(size=nu.shape) + method["cell_reading"] * tail
+
+
+def naive_spread(fit: Fit, first: str, second: str, c_rate: float) -> float | None:
+    """What an F test on pooled SDs, all cells taken as independent, would give as confidence.
+
+    One minus its one-sided p value for "first is less scattered"; ``None`` where a method has no
+    summary of several batches, and fewer than 3 single cells, at the rate.
+    """
+    from scipy.stats import f as f_distribution
+
+    found = [_pooled_variance(fit, method, c_rate) for method in (first, second)]
+    if found[0] is None or found[1] is None:
+        return None
+    (variance_a, df_a), (variance_b, df_b) = found[0], found[1]
+    return float(f_distribution.cdf(variance_b / variance_a, df_b, df_a))
+
+
+def _pooled_variance(fit: Fit, method: str, c_rate: float) -> tuple[float, float] | None:
+    columns = fit.encoded.columns
+    code = fit.encoded.levels["method"].index(method) + 1
+    here = (columns["method"] == code) & np.isclose(columns["c_rate"], c_rate)
+    given = columns_of(columns["capacity_mAh_g_summary__numbers"])
+    use = here[given["row"]] & (given["batches"] > 1) & (given["spread"] > 0)
+    if use.any():
+        k = int(np.flatnonzero(use)[np.argmax(given["cells"][use])])
+        df = float(given["cells"][k] - 1)
+        return float(given["typical_ss"][k]) / df, df
+    values = columns["capacity_mAh_g__value"][here[columns["capacity_mAh_g__row"]]]
+    if len(values) < 3:
+        return None
+    return float(np.var(values, ddof=1)), float(len(values) - 1)
+
+
+def confounded(fit: Fit, methods: Sequence[str]) -> list[str]:
+    """Sentences on what the batch SD of these methods cannot be told from."""
+    said = []
+    notes, labels = text(fit.table, "note"), text(fit.table, "method")
+    for method in methods:
+        for note in dict.fromkeys(notes[labels.eq(method)]):
+            for part in (p.strip() for p in note.split(";")):
+                sentence = f"{method}: {part}"
+                if "not separable" in part and sentence not in said:
+                    said.append(sentence)
+    return [*said, BATCH_HOLDS]
+
+
+def components(
+    fit: Fit, *, c_rate: float = 0.1, methods: Sequence[str] | None = None,
+    composite_mass_mg: float = 0.0, level: float = LEVEL,
+) -> pd.DataFrame:
+    """Variance components of one reading of a next cell, by method.
+
+    Returns
+    -------
+    DataFrame
+        Index ``method, component``; the SD (mAh/g) and the share of the variance, each with its
+        interval, and what the component is confounded with.
+    """
+    names = {
+        "batch_static": ("batch, utilization", "operator, day and powder of a batch"),
+        "batch_kinetic": ("batch, kinetics", "operator, day and powder of a batch"),
+        "cell_static": ("cell, utilization", "balance error where no composite mass is given"),
+        "cell_reading": ("cell, kinetics and reading noise", "each other: one reading a rate"),
+        "balance": ("balance", ""),
+    }
+    known = [m for m in fit.encoded.levels["method"] if m]
+    rows = []
+    for method in known if methods is None else methods:
+        found = at_rate(fit, method, c_rate, composite_mass_mg)
+        for key, (name, with_what) in names.items():
+            if key == "balance" and composite_mass_mg == 0:
+                continue
+            share = found[key] ** 2 / found["next_cell_sd"] ** 2
+            said = [n.partition(": ")[2] for n in confounded(fit, [method])[:-1]]
+            row: dict[str, Any] = {"method": method, "component": name}
+            for label, values in (("SD, mAh/g", found[key]), ("share", share)):
+                low, mid, high = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2])
+                row |= {label: mid, f"{label}: low ({100 * level:g} % equal-tailed)": low,
+                        f"{label}: high ({100 * level:g} % equal-tailed)": high}
+            row["confounded with"] = "; ".join(
+                [with_what, *said] if key.startswith("batch") else [with_what])
+            rows.append(row)
+    return pd.DataFrame(rows).set_index(["method", "component"])
+
+
+def explained_by_utilization(
+    fit: Fit, utilization: pd.DataFrame, c_rates: Sequence[float], *,
+    cells: tuple[int, int] = (30, 60), level: float = LEVEL, seed: int = 1,
+) -> pd.DataFrame:
+    """Posterior predictive R2 of gross capacity on utilization over many composites.
+
+    Composites differ in utilization by what ``utilization`` says, and in active capacity by the
+    scatter that the fit has learnt from printed active capacities.
+
+    Parameters
+    ----------
+    fit
+        A fit of ``models.get("mixing")`` whose table held active capacities.
+    utilization
+        Rows with ``utilization_low`` and ``utilization_high`` (a printed range over cells) or
+        with several readings of ``utilization``; a printed mean is used if there is one.
+    c_rates
+        Nominal rates (1/h).
+    cells
+        Least and largest number of cells behind the range, where a paper does not state it, and
+        of the cells that R2 is predicted for. The spread of a normal sample is its range over the
+        range of as many standard normals, drawn anew for each posterior draw.
+    level, seed
+        Level of the intervals; seed of the predicted cells.
+
+    Returns
+    -------
+    DataFrame
+        Index ``c_rate``; ``r_squared`` and its interval. The reading error of the utilization is
+        part of its spread and not taken off.
+    """
+    rng = np.random.default_rng(seed)
+    count = fit.n_draws
+    mean, spread = _utilization_spread(utilization, cells, count, rng)
+    law = tuple(draws(fit, name) for name in ("active_capacity", "rate_loss", "rate_power"))
+    n = int(np.mean(cells))
+    theta = np.clip(mean[:, None] + spread[:, None] * rng.normal(size=(count, n)), 0.05, None)
+    kinetic = rng.normal(size=(count, n))
+    rows = []
+    for rate in c_rates:
+        scatter = draws(fit, "active_scatter") * (
+            rate / electrode.REFERENCE_RATE) ** draws(fit, "kinetic_growth")
+        q = electrode.gross_capacity(theta, rate, *(p[:, None] for p in law))
+        q = q + theta * scatter[:, None] * kinetic
+        a, b = (v - v.mean(axis=1, keepdims=True) for v in (theta, q))
+        r2 = (a * b).sum(axis=1) ** 2 / ((a**2).sum(axis=1) * (b**2).sum(axis=1))
+        low, mid, high = np.quantile(r2, [0.5 - level / 2, 0.5, 0.5 + level / 2])
+        rows.append({"c_rate": rate, "r_squared": mid,
+                     f"low ({100 * level:g} % equal-tailed)": low,
+                     f"high ({100 * level:g} % equal-tailed)": high})
+    return pd.DataFrame(rows).set_index("c_rate")
+
+
+def _utilization_spread(
+    table: pd.DataFrame, cells: tuple[int, int], count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    value = number(table, "utilization")
+    value = value[~np.isnan(value)]
+    low, high = (number(table, f"utilization_{end}") for end in ("low", "high"))
+    ranged = np.flatnonzero(~np.isnan(low) & ~np.isnan(high))
+    if len(ranged):
+        bottom, top = float(low[ranged].min()), float(high[ranged].max())
+        size = rng.integers(cells[0], cells[1] + 1, size=count)
+        sample = rng.normal(size=(count, cells[1]))
+        beyond = np.arange(cells[1]) >= size[:, None]
+        width = np.where(beyond, -np.inf, sample).max(1) - np.where(beyond, np.inf, sample).min(1)
+        centre = float(value.mean()) if len(value) else 0.5 * (bottom + top)
+        return np.full(count, centre), (top - bottom) / width
+    if len(value) < 3:
+        raise ValueError(
+            "the spread of the utilization needs utilization_low and utilization_high of a "
+            f"printed range, or 3 readings; the table has {len(value)}")
+    df = len(value) - 1
+    spread = np.std(value, ddof=1) * np.sqrt(df / rng.chisquare(df, size=count))
+    return np.full(count, float(value.mean())), spread
