@@ -13,38 +13,57 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def benchmark():
-    """The benchmark's script, which is no part of the package."""
+def scripts():
+    """The benchmarks' folder on the path: its scripts are no part of the package."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        yield importlib.import_module("sample_efficiency")
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
+    yield importlib.import_module
+    sys.path.remove(str(ROOT / "benchmarks"))
 
 
-def test_share_intervals_are_jeffreys(benchmark):
-    low, high = benchmark.share_interval(31, 100)
+@pytest.fixture(scope="module")
+def benchmark(scripts):
+    return scripts("sample_efficiency")
+
+
+@pytest.fixture(scope="module")
+def scores(scripts):
+    return scripts("scores")
+
+
+def test_share_intervals_are_jeffreys(scores):
+    low, high = scores.share_interval(31, 100)
     assert low < 0.31 < high
     assert (low, high) == pytest.approx((0.2388, 0.3898), abs=2e-3)
-    assert benchmark.share_interval(0, 20)[0] == 0.0
-    assert benchmark.share_interval(20, 20)[1] == 1.0
+    assert scores.share_interval(0, 20)[0] == 0.0
+    assert scores.share_interval(20, 20)[1] == 1.0
 
 
-def test_paired_differences_use_the_pairs(benchmark):
+def test_paired_differences_use_the_pairs(scores):
     theirs = np.arange(100) < 40
     ours = np.arange(100) < 50
-    difference, low, high = benchmark.difference_interval(ours, theirs)
+    difference, low, high = scores.difference_interval(ours, theirs)
     assert difference == pytest.approx(0.10)
     assert 0.04 < low < 0.10 < high < 0.17
     # The same shares without pairing: discordant both ways, so a wider interval.
     shuffled = np.random.default_rng(0).permutation(theirs)
-    _, wide_low, wide_high = benchmark.difference_interval(ours, shuffled)
+    _, wide_low, wide_high = scores.difference_interval(ours, shuffled)
     assert wide_high - wide_low > 1.3 * (high - low)
 
 
 def test_every_strategy_meets_the_same_starts_and_a_run_resumes(benchmark, tmp_path):
     out, arguments = tmp_path / "runs.jsonl", ["--laws", "breakage", "gp", "--mills", "2"]
-    arguments += ["--strategies", "random", "--at", "6", "--jobs", "1", "--out", str(out)]
+    arguments += [
+        "--first",
+        "0",
+        "--strategies",
+        "random",
+        "--at",
+        "6",
+        "--jobs",
+        "1",
+        "--out",
+        str(out),
+    ]
     benchmark.main(arguments)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(lines) == 4
@@ -65,11 +84,12 @@ def test_stale_campaigns_are_played_again(benchmark, tmp_path):
     record = benchmark.play("breakage", 0, "random", (6,))
     stale = record | {"version": "random-of-last-week"}
     out.write_text(json.dumps(stale) + "\n" + json.dumps(record | {"seed": 1}) + "\n")
-    fresh = benchmark.current(benchmark.load(out), ["breakage"], ["random"])
+    fresh = benchmark.current(benchmark.load(out), ["breakage"], ["random"], (6,))
     assert fresh["seed"].tolist() == [1]
+    assert benchmark.current(benchmark.load(out), ["breakage"], ["random"], (6, 8)).empty
 
 
-def test_the_table_shows_each_law_and_says_simulated(benchmark):
+def test_the_table_shows_each_law_and_says_simulated(benchmark, scores):
     done = pd.DataFrame(
         [
             benchmark.play(law, seed, "random", (6,)) | {"strategy": strategy}
@@ -78,7 +98,7 @@ def test_the_table_shows_each_law_and_says_simulated(benchmark):
             for strategy in ("skopt_gp", "random")
         ]
     )
-    text = benchmark.report(done, (6,))
+    text = scores.report(done, (6,), benchmark.PROTOCOL)
     assert "**breakage-1** (simulated), 2 mills" in text
     assert "**regime-1** (simulated), 2 mills" in text
     assert "| random search | minus scikit-optimize GP | +0 (" in text

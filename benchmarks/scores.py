@@ -1,0 +1,126 @@
+"""Shares, paired differences and their intervals, as the table of sample efficiency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from strategies import TITLES
+
+WITHIN = 0.02
+LEVEL = 0.90
+
+
+def share_interval(hits: int, n: int) -> tuple[float, float]:
+    """Equal-tailed 90 % interval of a share, Jeffreys prior."""
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = stats.beta.ppf([tail, 1.0 - tail], hits + 0.5, n - hits + 0.5)
+    return (0.0 if hits == 0 else float(low), 1.0 if hits == n else float(high))
+
+
+def difference_interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+    """Paired difference of two shares and its equal-tailed 90 % interval.
+
+    Wins, losses and ties of the pairs under Jeffreys' prior (Dirichlet with halves), so that
+    a table without a single win or loss does not pretend to be certain.
+    """
+    wins, losses = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+    counts = np.array([wins, losses, len(ours) - wins - losses]) + 0.5
+    draws = np.random.default_rng(0).dirichlet(counts, 40_000)
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(draws[:, 0] - draws[:, 1], [tail, 1.0 - tail])
+    return (wins - losses) / len(ours), float(low), float(high)
+
+
+def summary(done: pd.DataFrame, at: tuple[int, ...], peer: str = "skopt_gp") -> pd.DataFrame:
+    """One row a law, strategy and number of experiments.
+
+    Columns ``share``, ``low``, ``high`` judge the recommended setting, ``measured_*`` the best
+    measured one, ``diff*`` the recommended one against the peer's on the same mills.
+    """
+    table = []
+    groups: Any = done.groupby(["law_version", "strategy"], sort=False)
+    for (law, strategy), group in groups:
+        group = group.set_index("seed")
+        other = done[(done["law_version"] == law) & (done["strategy"] == peer)].set_index("seed")
+        for k in at:
+            good = _good(group, "recommended_ratio", k)
+            first = _good(group, "measured_ratio", k)
+            row = {"law": law, "strategy": strategy, "k": k, "mills": len(good)}
+            row |= _share(good, "") | _share(first, "measured_")
+            shared = group.index.intersection(other.index)
+            if strategy != peer and len(shared):
+                pair = _good(other.loc[shared], "recommended_ratio", k)
+                ours = _good(group.loc[shared], "recommended_ratio", k)
+                row |= dict(
+                    zip(
+                        ("diff", "diff_low", "diff_high"),
+                        difference_interval(ours, pair),
+                        strict=True,
+                    )
+                )
+                row["pairs"] = len(shared)
+            table.append(row)
+    return pd.DataFrame(table)
+
+
+def _good(group: pd.DataFrame, column: str, k: int) -> np.ndarray:
+    """Which campaigns lie within 2 % after k experiments (JSON keys are text)."""
+    values = [cell.get(str(k), cell.get(k, np.nan)) for cell in group[column]]
+    return np.array(values, dtype=float) >= 1.0 - WITHIN
+
+
+def _share(good: np.ndarray, prefix: str) -> dict[str, float]:
+    low, high = share_interval(int(good.sum()), len(good))
+    return {f"{prefix}share": good.mean(), f"{prefix}low": low, f"{prefix}high": high}
+
+
+def markdown(table: pd.DataFrame, at: tuple[int, ...]) -> str:
+    """The table as it stands in benchmarks/README.md; shares and differences in percent."""
+    lines = []
+    laws: Any = table.groupby("law", sort=False)
+    for law, by_law in laws:
+        lines += [f"**{law}** (simulated), {int(by_law['mills'].max())} mills", ""]
+        head = " | ".join(f"after {k}" for k in at)
+        lines += [f"| strategy | judged | {head} |", "| --- | --- |" + " --- |" * len(at)]
+        for strategy, rows in by_law.groupby("strategy", sort=False):
+            rows, title = rows.set_index("k"), TITLES.get(str(strategy), str(strategy))
+            for prefix, judged in (("", "recommended"), ("measured_", "best measured")):
+                cells = [
+                    f"{rows.at[k, prefix + 'share']:.0%} "
+                    f"({rows.at[k, prefix + 'low']:.0%}-{rows.at[k, prefix + 'high']:.0%})"
+                    for k in at
+                ]
+                lines.append(f"| {title} | {judged} | " + " | ".join(cells) + " |")
+            if "diff" in rows and rows["diff"].notna().all():
+                cells = [
+                    f"{100 * rows.at[k, 'diff']:+.0f} ({100 * rows.at[k, 'diff_low']:+.0f} to "
+                    f"{100 * rows.at[k, 'diff_high']:+.0f})"
+                    for k in at
+                ]
+                lines.append(
+                    f"| {title} | minus {TITLES['skopt_gp']} | " + " | ".join(cells) + " |"
+                )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def report(done: pd.DataFrame, at: tuple[int, ...], protocol: str) -> str:
+    """Table, how to read it, and the stamps of what was measured."""
+    seeds = sorted(int(seed) for seed in done["seed"].unique())
+    stamps = done.groupby("strategy", sort=False)["version"].unique().map(list).to_dict()
+    slowest = done.groupby("strategy", sort=False)["slowest_ask_s"].median().round(2).to_dict()
+    return "\n".join(
+        [
+            f"Share of virtual mills (simulated) whose setting truly lies within {WITHIN:.0%} of "
+            f"the optimum; {protocol}.",
+            "In brackets: 90 % equal-tailed interval (Jeffreys), of paired differences in points "
+            "(Jeffreys on wins, losses, ties).",
+            "",
+            markdown(summary(done, at), at),
+            f"Seeds {seeds[0]} to {seeds[-1]} ({len(seeds)} of them). Versions: {stamps}. "
+            f"Slowest ask of a campaign, median in s: {slowest}.",
+        ]
+    )
