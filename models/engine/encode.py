@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...data import columns as registry
 from .inputs import ALONE
 
 if TYPE_CHECKING:
@@ -100,10 +101,11 @@ def fill_labels(table: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, lis
     table = table.copy()
     names = [g.name for g in model.groups]
     settings = [f.name for f in model.factors if f.level not in {"row", "cell"}]
+    kinds = [text(table, g.name) for g in model.groups if not g.varies and g.name != "mill"]
     batch = text(table, "batch")
     if batch.eq("").any() and ("batch" in names or "run" in names or "cell" in names):
         shape = ["|".join(map(str, row)) for row in zip(
-            text(table, "study"), text(table, "mill"), text(table, "run"),
+            text(table, "study"), text(table, "mill"), text(table, "run"), *kinds,
             *(number(table, s, 0.0) for s in settings), strict=True)]
         empty = batch.eq("").to_numpy()
         unique = {s: i for i, s in enumerate(dict.fromkeys(np.array(shape)[empty]))}
@@ -143,8 +145,8 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
     ValueError
         If rows of unlike basis would be pooled, with the rows and the mend.
     """
-    rows, left = usable(table, model)
-    rows, notes = fill_labels(rows, model)
+    given, left = usable(table, model)
+    rows, notes = fill_labels(given, model)
     if model.extra_rows is not None:
         rows = pd.concat([rows, model.extra_rows(table, statements)])
     columns: dict[str, np.ndarray] = {}
@@ -165,7 +167,8 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
              for key, label in zip(keys, labels, strict=True)], dtype="int64")
         levels[group.name] = [" / ".join(part for part in key if part) for key in known]
     for outcome in model.outcomes:
-        columns |= _readings(rows, outcome.name, outcome.family, left, model)
+        columns |= _readings(rows, outcome.name, outcome.family, left, model,
+                             _repeated(rows, given, outcome.name))
     for group in model.groups:
         if group.lone_in_noise:
             _set_aside_lone(columns, levels, group.name, [o.name for o in model.outcomes])
@@ -192,13 +195,35 @@ def _set_aside_lone(
     levels[group] = [levels[group][k - 1] for k in kept]
 
 
+def _repeated(rows: pd.DataFrame, given: pd.DataFrame, outcome: str) -> np.ndarray:
+    """Rows that only repeat a reading of their level (a cell's utilization at its second rate).
+
+    Counted again, equal readings would say that the reading has no noise. Only rows that name
+    their level in the table as ``given`` repeat; what names none is a reading of its own.
+    """
+    level = registry.column(outcome).level
+    if level not in PARENTS:
+        return np.zeros(len(rows), dtype=bool)
+    value = number(rows, outcome)
+    named = np.zeros(len(rows), dtype=bool)
+    named[: len(given)] = text(given, level).ne("")
+    seen: set[tuple[Any, ...]] = set()
+    again = np.zeros(len(rows), dtype=bool)
+    for k, key in enumerate(_keys(rows, level)):
+        if named[k] and not np.isnan(value[k]):
+            again[k] = (key, value[k]) in seen
+            seen.add((key, value[k]))
+    return again
+
+
 def _readings(
-    rows: pd.DataFrame, outcome: str, family: str, left: list[tuple[Any, str]], model: LabModel
+    rows: pd.DataFrame, outcome: str, family: str, left: list[tuple[Any, str]], model: LabModel,
+    repeated: np.ndarray,
 ) -> dict[str, np.ndarray]:
     value = number(rows, outcome)
     sd, n = number(rows, f"{outcome}_sd"), number(rows, f"{outcome}_n")
     summary = ~np.isnan(sd) & (n > 1)
-    use = ~np.isnan(value)
+    use = ~np.isnan(value) & ~repeated
     if outcome in model.summaries:
         use &= ~summary
     censored = text(rows, f"{outcome}_censored").to_numpy() != ""
