@@ -131,7 +131,8 @@ class Graph:
             chosen = [r for r in self.registry.readings.values() if r.family in families]
             if not chosen:
                 continue
-            mu: list[Any] = [pt.log(r.expected) if r.family == "LogNormal" else r.expected for r in chosen]
+            mu: list[Any] = [
+                pt.log(r.expected) if r.family == "LogNormal" else r.expected for r in chosen]
             row = x.data(f"{kind}__row", dtype="int64")
             readings = x.data(f"{kind}__readings", ndim=2)
             value, count, stated = readings[:, 0], readings[:, 1], readings[:, 2]
