@@ -48,7 +48,7 @@ class Physics:
         statements = bool(options.get("statements", False))
         notes: list[str] = []
         if not any(name.startswith(_PREFIX) for name in kept):
-            fit = model.fit(table, seed=seed, statements=statements, draws=400, tune=800)
+            fit = model.fit(table, seed=seed, statements=statements, draws=400, tune=1000)
             kept |= _thinned(fit)
             notes = list(fit.convergence.sentences)
         fit = _restored(model, table, statements, kept)
