@@ -57,6 +57,12 @@ def draws(fit: Fit, name: str) -> np.ndarray:
     return values.reshape(-1, *values.shape[2:])
 
 
+def of_method(fit: Fit, name: str, method: str) -> np.ndarray:
+    """Draws of a parameter for one method, ``(draws,)``."""
+    values = draws(fit, name)
+    return values[:, fit.encoded.levels["method"].index(method) + 1] if values.ndim > 1 else values
+
+
 def at_rate(
     fit: Fit, method: str, c_rate: float, composite_mass_mg: float = 0.0
 ) -> dict[str, np.ndarray]:
@@ -80,14 +86,11 @@ def at_rate(
     if method not in known:
         raise ValueError(f"{method!r} is no method of this fit; it has: "
                          f"{', '.join(name or '(none)' for name in known)}")
-    m = known.index(method) + 1
 
     def of(name: str) -> np.ndarray:
-        values = draws(fit, name)
-        return values[:, m] if values.ndim > 1 else values
+        return of_method(fit, name, method)
 
-    law = (of("active_capacity"), of("rate_loss") * np.exp(of("rate_loss_change")),
-           of("rate_power"))
+    law = (of("active_capacity"), of("rate_loss"), of("rate_power"))
     theta = of("utilization")
     mean = electrode.gross_capacity(theta, c_rate, *law)
     slope = electrode.utilization_slope(theta, c_rate, *law)
@@ -268,7 +271,7 @@ def components(
 
 
 def explained_by_utilization(
-    fit: Fit, utilization: pd.DataFrame, c_rates: Sequence[float], *,
+    fit: Fit, utilization: pd.DataFrame, c_rates: Sequence[float], *, method: str = "",
     cells: tuple[int, int] = (30, 60), level: float = LEVEL, seed: int = 1,
 ) -> pd.DataFrame:
     """Posterior predictive R2 of gross capacity on utilization over many composites.
@@ -285,6 +288,8 @@ def explained_by_utilization(
         with several readings of ``utilization``; a printed mean is used if there is one.
     c_rates
         Nominal rates (1/h).
+    method
+        Method whose rate law is meant; none for composites of all kinds.
     cells
         Least and largest number of cells behind the range, where a paper does not state it, and
         of the cells that R2 is predicted for. The spread of a normal sample is its range over the
@@ -301,7 +306,8 @@ def explained_by_utilization(
     rng = np.random.default_rng(seed)
     count = fit.n_draws
     mean, spread = _utilization_spread(utilization, cells, count, rng)
-    law = tuple(draws(fit, name) for name in ("active_capacity", "rate_loss", "rate_power"))
+    names = ("active_capacity", "rate_loss", "rate_power")
+    law = tuple(of_method(fit, name, method) for name in names)
     n = int(np.mean(cells))
     theta = np.clip(mean[:, None] + spread[:, None] * rng.normal(size=(count, n)), 0.05, None)
     kinetic = rng.normal(size=(count, n))

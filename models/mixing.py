@@ -80,11 +80,8 @@ def build(x: Inputs) -> None:
     reference = x.prior("active_capacity", "Normal", 195.0, 15.0, unit="mAh/g",
                         meaning="capacity of connected material at an effective rate of 0.1/h",
                         source="nickel-rich layered oxides below 4.3 V against lithium")
-    loss = x.prior("rate_loss", "LogNormal", 0.3, 0.6, unit="h^w",
-                   meaning="fall of ln capacity with rate^w", source=generic)
-    loss_change = x.prior("rate_loss_change", "Normal", 0.0, 0.15, group="method",
-                          meaning="ln of a method's rate loss over the common one",
-                          source=generic)
+    loss_of = x.prior("rate_loss", "LogNormal", 0.3, 0.5, unit="h^w", group="method",
+                      meaning="fall of ln capacity with rate^w, by method", source=generic)
     power = x.prior("rate_power", "TruncatedNormal", 0.6, 0.2, 0.2, 1.2,
                     meaning="exponent w of the rate law", source="0.5 diffusion, 1 resistance")
     batch_sd = x.prior("batch_sd", "HalfNormal", 10.0, unit="mAh/g", group="method",
@@ -110,7 +107,7 @@ def build(x: Inputs) -> None:
 
     rate, method = x["c_rate"], x.code("method")
     theta, s = theta_of[method], share[method]
-    law = (reference, loss * pt.exp(loss_change[method]), power)
+    law = (reference, loss_of[method], power)
     slope = utilization_slope(theta, rate, *law)
     slope_0 = utilization_slope(theta, REFERENCE_RATE, *law)
     static, kinetic = spread_factors(rate, slope, slope_0, s, growth)
