@@ -48,72 +48,78 @@ PATH = {"rpm": tuple(float(r) for r in np.geomspace(200.0, 1100.0, 33)), "millin
 """Path over speed at 15 min (E_m 30 to 4500 J/g) along which statements on E_m are read."""
 
 
-def contact_formation(specific_energy: Any, contact_energy: Any, power: Any) -> Any:
+def contact_formation(ln_energy_ratio: Any, power: Any) -> Any:
     """Share of the possible electrolyte contacts that milling has formed, 0..1.
 
     Parameters
     ----------
-    specific_energy, contact_energy
-        E_m and the energy scale of contact formation (J/g).
+    ln_energy_ratio
+        ln(E_m / E_c), with E_c the energy scale of contact formation.
     power
         Exponent (1).
     """
-    xp = namespace(specific_energy, contact_energy, power)
-    return -xp.expm1(-((specific_energy / contact_energy) ** power))
+    xp = namespace(ln_energy_ratio, power)
+    return -xp.expm1(-xp.exp(power * ln_energy_ratio))
 
 
-def milling_damage(specific_energy: Any, ln_stress_energy: Any, ln_stress_number: Any,
-                   damage_energy: Any, energy_exponent: Any, number_exponent: Any) -> Any:
+def milling_damage(ln_energy_ratio: Any, ln_stress_energy: Any, ln_stress_number: Any,
+                   energy_exponent: Any, number_exponent: Any) -> Any:
     """Dimensionless damage D = SE^a SN^b, scaled to 1 at E_m = E_d and balanced stressing.
 
     Parameters
     ----------
-    specific_energy, damage_energy
-        E_m and E_d (J/g).
+    ln_energy_ratio
+        ln(E_m / E_d).
     ln_stress_energy, ln_stress_number
         Logarithms of the relative stress energy and stress number (1).
     energy_exponent, number_exponent
         a and b: how damage grows with the intensity and with the number of collisions.
     """
-    xp = namespace(specific_energy, ln_stress_energy, damage_energy, energy_exponent)
-    both = 0.5 * (energy_exponent + number_exponent) * xp.log(specific_energy / damage_energy)
-    tilt = 0.5 * (energy_exponent - number_exponent) * (
+    xp = namespace(ln_energy_ratio, ln_stress_energy, energy_exponent, number_exponent)
+    both = (energy_exponent + number_exponent) * ln_energy_ratio
+    tilt = (energy_exponent - number_exponent) * (
         ln_stress_energy - ln_stress_number - LN_BALANCE)
-    return xp.exp(xp.clip(both + tilt, -30.0, 3.0))
+    return xp.exp(xp.minimum(0.5 * (both + tilt), 3.0))
 
 
-def rate_capability(index: Any, power: Any) -> Any:
+def rate_capability(ln_index: Any, power: Any) -> Any:
     """Share y of the connected capacity that is delivered at a rate, 0..1.
 
-    Solves y = 1 - x (1 - exp(-1/x)), x = index / y^power, by two Newton steps on ln x from the sum
-    of both asymptotes, x = index at low rates and (2^n index)^(1 / (1 - n)) at high ones; the
-    error of y is below 1e-5 for powers up to 0.75. Above 1 there is no solution at high rates.
+    Solves y = 1 - x (1 - exp(-1/x)), x = index / y^power, on ln x: one step of Halley from the sum
+    of both asymptotes, x = index at low rates and (2^n index)^(1 / (1 - n)) at high ones, and one
+    of Newton, which alone carries the gradient, that of the implicit function. The error of y is
+    below 1e-6 for powers up to 0.75. Above 1 there is no solution at high rates.
 
     Parameters
     ----------
-    index
-        (R_0 tau)^n (1), with R_0 the effective rate on the reference capacity.
+    ln_index
+        ln of (R_0 tau)^n (1), with R_0 the effective rate on the reference capacity.
     power
         Exponent n (1), 0.5 for diffusion, towards 1 for a resistance; 0.4 to 0.75.
     """
-    xp = namespace(index, power)
-    target = xp.log(index)
-    u, n = without_gradient(target), without_gradient(power)
+    xp = namespace(ln_index, power)
+    u, n = without_gradient(ln_index), without_gradient(power)
     high = (u + math.log(2.0) * n) / (1.0 - n)
-    t = xp.maximum(u, high) + xp.log1p(xp.exp(-xp.abs(u - high)))
-    y, slope = _delivered(xp, t)
-    t = without_gradient(t - (n * xp.log(y) + t - u) / (n * slope + 1.0))
-    y, slope = _delivered(xp, t)
-    step = (power * xp.log(y) + t - target) / (n * slope + 1.0)
-    return _delivered(xp, t - step)[0]
+    start = xp.maximum(u, high) + xp.log1p(xp.exp(-xp.abs(u - high)))
+    t, ln_y, slope, bend = _delivered(xp, start)
+    miss, lead = n * ln_y + t - u, n * slope + 1.0
+    t, ln_y, slope, _ = _delivered(xp, t - miss * lead / (lead * lead - 0.5 * miss * n * bend))
+    return xp.exp(ln_y - slope * (power * ln_y + t - ln_index) / (n * slope + 1.0))
 
 
-def _delivered(xp: Any, t: Any) -> tuple[Any, Any]:
-    """y(x) and d ln y / d ln x at x = exp(t); x is held between 1e-9 and 1e4."""
-    x = xp.exp(xp.clip(t, -20.0, 9.2))
+def _delivered(xp: Any, t: Any) -> tuple[Any, Any, Any, Any]:
+    """t = ln x held to -33..9, ln y, and the first and second derivative of ln y there.
+
+    Beyond 9 (x = 8100) ln y is a straight line, on which a step of Newton is exact.
+    """
+    t = without_gradient(xp.minimum(xp.maximum(t, -33.0), 9.0))
+    x = xp.exp(t)
     fall = xp.expm1(-1.0 / x)
     y = 1.0 + x * fall
-    return y, ((1.0 + x) * fall + 1.0) / y
+    first = (1.0 + x) * fall + 1.0
+    second = x * fall + (1.0 + x) * (fall + 1.0) / x
+    slope = first / y
+    return t, *(without_gradient(v) for v in (xp.log(y), slope, second / y - slope * slope))
 
 
 def build(x: Inputs) -> None:
@@ -121,7 +127,7 @@ def build(x: Inputs) -> None:
     import pytensor.tensor as pt
 
     x.include(milling.build, "milling")
-    energy = x.quantity("specific_energy")
+    ln_energy = x.quantity("ln_specific_energy")
     ln_se, ln_sn = x.quantity("ln_stress_energy"), x.quantity("ln_stress_number")
 
     generic = "generic: a decade and more either way, not centred on a published optimum"
@@ -166,32 +172,37 @@ def build(x: Inputs) -> None:
     nu = x.prior("noise_nu", "Gamma", 3.0, 0.3, meaning="degrees of freedom of the reading noise",
                  source="low outliers are reported; weak")
 
-    contact = contact_formation(energy, contact_energy, contact_power)
-    damage = milling_damage(energy, ln_se, ln_sn, damage_energy, damage_se, damage_sn)
-    transport = contact * pt.exp(-KINETIC * (1.0 - static_share) * damage)
+    contact = contact_formation(ln_energy - pt.log(contact_energy), contact_power)
+    damage = milling_damage(ln_energy - pt.log(damage_energy), ln_se, ln_sn, damage_se, damage_sn)
+    ln_transport = pt.log(contact) - KINETIC * (1.0 - static_share) * damage
     utilization = (expit(level + x.effect("batch", "batch", batch_sd))
                    * pt.exp(-static_share * damage))
-    rate = x["c_rate"] * x["c_rate_basis_mAh_g"] / (0.1 * reference * utilization)
-    loading = x["areal_loading_mg_cm2"] / LOADING_REFERENCE
-    index = loss_index / transport * (rate * loading**loading_power) ** rate_power
-    efficiency = rate_capability(index, rate_power)
+    ln_rate = (x.log("c_rate") + x.log("c_rate_basis_mAh_g") - math.log(0.1)
+               - pt.log(reference) - pt.log(utilization))
+    ln_loading = x.log("areal_loading_mg_cm2") - math.log(LOADING_REFERENCE)
+    ln_index = (pt.log(loss_index) - ln_transport
+                + rate_power * (ln_rate + loading_power * ln_loading))
+    efficiency = rate_capability(ln_index, rate_power)
     capacity = reference * utilization * efficiency
     x.report("utilization", utilization)
     x.report("kinetic_efficiency", efficiency)
     x.report("static_loss", reference * (1.0 - utilization))
     x.report("kinetic_loss", reference * utilization * (1.0 - efficiency))
     lone = x.alone("batch") * batch_sd * capacity * (1.0 - utilization)
-    noise = pt.sqrt((noise_0 * (x["c_rate"] / 0.1) ** noise_rate) ** 2 + lone**2)
+    of_cell = noise_0 * pt.exp(noise_rate * (x.log("c_rate") - math.log(0.1)))
+    noise = pt.sqrt(of_cell**2 + lone**2)
 
     x.observe("capacity_mAh_g", "StudentT", mu=capacity, sigma=noise, nu=nu)
-    util_sd = x.prior("utilization_sd", "LogNormal", 0.02, 0.4, unit="1",
-                      meaning="error of a measured utilization",
-                      source="mass error 2 % (mixing study, titration)")
-    lone_u = x.alone("batch") * batch_sd * utilization * (1.0 - utilization)
-    x.observe("utilization", "Normal", mu=utilization, sigma=pt.sqrt(util_sd**2 + lone_u**2))
-    microstructure(x, contact, damage, transport, ln_se, ln_sn, damage_se, damage_sn)
+    if x.wants("utilization"):
+        util_sd = x.prior("utilization_sd", "LogNormal", 0.02, 0.4, unit="1",
+                          meaning="error of a measured utilization",
+                          source="mass error 2 % (mixing study, titration)")
+        lone_u = x.alone("batch") * batch_sd * utilization * (1.0 - utilization)
+        x.observe("utilization", "Normal", mu=utilization, sigma=pt.sqrt(util_sd**2 + lone_u**2))
+    microstructure(x, contact, damage, ln_transport, ln_se, ln_sn, damage_se, damage_sn)
     if x.wants("statements"):
-        read_statements(x, "capacity_mAh_g", "specific_energy_J_g", capacity, energy)
+        read_statements(x, "capacity_mAh_g", "specific_energy_J_g", capacity,
+                        x.quantity("specific_energy"))
 
 
 ALIKE = ("capacity_basis", "capacity_cycles", "charge_mode")
@@ -203,7 +214,7 @@ MODEL = LabModel(
              Factor("areal_loading_mg_cm2", default=LOADING_REFERENCE, level="cell")),
     groups=(*milling.GROUPS, Group("batch", lone_in_noise=True)),
     outcomes=(
-        Outcome("capacity_mAh_g", "StudentT", alike=ALIKE), Outcome("utilization"),
+        Outcome("capacity_mAh_g", "StudentT", alike=ALIKE), Outcome("utilization", optional=True),
         Outcome("specific_energy_J_g", "LogNormal", optional=True), *MARKERS,
     ),
     context=("window",),

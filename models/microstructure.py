@@ -43,8 +43,8 @@ def lattice_strain(ln_stress_energy: Any, ln_stress_number: Any, base: Any, scal
     return base + scale * xp.exp(xp.clip(growth, -30.0, 6.0))
 
 
-def microstructure(x: Inputs, contact: Any, damage: Any, transport: Any, ln_se: Any, ln_sn: Any,
-                   damage_se: Any, damage_sn: Any) -> None:
+def microstructure(x: Inputs, contact: Any, damage: Any, ln_transport: Any, ln_se: Any,
+                   ln_sn: Any, damage_se: Any, damage_sn: Any) -> None:
     """Declare the markers that are wanted; all arguments are tensors over rows."""
     import pytensor.tensor as pt
 
@@ -76,8 +76,7 @@ def microstructure(x: Inputs, contact: Any, damage: Any, transport: Any, ln_se: 
                        meaning="ionic conductivity at full contact without damage")
         power = x.prior("ionic_transport_power", "LogNormal", 0.7, 0.4, source=SIGNS,
                         meaning="growth of ln conductivity with ln transport")
-        x.observe("ionic_mS_cm", "LogNormal", mu=bulk * pt.exp(power * pt.log(transport + 1e-6)),
-                  sigma=0.15)
+        x.observe("ionic_mS_cm", "LogNormal", mu=bulk * pt.exp(power * pt.maximum(ln_transport, -14.0)), sigma=0.15)
     if x.wants("electronic_mS_cm"):
         start = x.prior("electronic_start", "LogNormal", 5.0, 1.2, unit="mS/cm", source=SIGNS,
                         meaning="electronic conductivity of a barely milled composite")

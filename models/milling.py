@@ -52,33 +52,33 @@ def at_filling(values: Any, filling: Any) -> Any:
     return sum(value * w for value, w in zip(values, filling_weights(filling), strict=True))
 
 
-def power_law(rpm: Any, bead_mm: Any, speed_exponent: Any, bead_exponent: Any) -> Any:
+def power_law(ln_speed: Any, ln_bead: Any, speed_exponent: Any, bead_exponent: Any) -> Any:
     """Logarithm of a quantity relative to 200 rpm and 5 mm beads.
 
     Parameters
     ----------
-    rpm, bead_mm
-        Speed (1/min) and bead diameter (mm).
+    ln_speed, ln_bead
+        ln(n / 200 rpm) and ln(d_MB / 5 mm).
     speed_exponent, bead_exponent
         Exponents of n and of d_MB.
     """
-    xp = namespace(rpm, bead_mm, speed_exponent, bead_exponent)
-    return speed_exponent * xp.log(rpm / REFERENCE_RPM) + bead_exponent * xp.log(
-        bead_mm / REFERENCE_BEAD_MM)
+    return speed_exponent * ln_speed + bead_exponent * ln_bead
+
+
+def _relative(rpm: Any, bead_mm: Any, filling: Any, speed: Any, bead: Any) -> Any:
+    xp = namespace(rpm, bead_mm, filling)
+    return xp.exp(power_law(xp.log(rpm / REFERENCE_RPM), xp.log(bead_mm / REFERENCE_BEAD_MM),
+                            at_filling(speed, filling), at_filling(bead, filling)))
 
 
 def stress_energy_rel(rpm: Any, bead_mm: Any = 5.0, filling: Any = 0.5) -> Any:
     """Mean stress energy per collision relative to 200 rpm and 5 mm beads (1), Eqs. 2, 4, 6."""
-    xp = namespace(rpm, bead_mm, filling)
-    return xp.exp(power_law(rpm, bead_mm, at_filling(STRESS_ENERGY_SPEED, filling),
-                            at_filling(STRESS_ENERGY_BEAD, filling)))
+    return _relative(rpm, bead_mm, filling, STRESS_ENERGY_SPEED, STRESS_ENERGY_BEAD)
 
 
 def stress_frequency_rel(rpm: Any, bead_mm: Any = 5.0, filling: Any = 0.5) -> Any:
     """Collision frequency relative to 200 rpm and 5 mm beads (1), Eqs. 3, 5, 7."""
-    xp = namespace(rpm, bead_mm, filling)
-    return xp.exp(power_law(rpm, bead_mm, at_filling(STRESS_FREQUENCY_SPEED, filling),
-                            at_filling(STRESS_FREQUENCY_BEAD, filling)))
+    return _relative(rpm, bead_mm, filling, STRESS_FREQUENCY_SPEED, STRESS_FREQUENCY_BEAD)
 
 
 def stress_number_rel(rpm: Any, milling_min: Any, bead_mm: Any = 5.0, filling: Any = 0.5) -> Any:
@@ -114,7 +114,6 @@ def build(x: Inputs) -> None:
     dem = f"doi {DOI}, Eqs. 2-7 (lines 114-125); width: no standard error is printed"
 
     filling = x["filling"]
-    weights = pt.stack(filling_weights(filling), axis=1)
 
     def exponent(name: str, printed: tuple[float, ...], sd: float, meaning: str) -> Any:
         half = sd * math.sqrt(0.5)
@@ -122,7 +121,7 @@ def build(x: Inputs) -> None:
                          meaning=f"common deviation of the {meaning} over fillings")
         own = x.prior(name, "Normal", printed, (half,) * 3, source=dem,
                       meaning=f"{meaning} at filling 0.1, 0.3, 0.5")
-        return pt.dot(weights, own + shared)
+        return at_filling([own[k : k + 1] + shared for k in range(3)], filling)
 
     speed_e = exponent("stress_energy_speed_exponent", STRESS_ENERGY_SPEED, 0.10,
                        "exponent of speed in stress energy")
@@ -161,16 +160,19 @@ def build(x: Inputs) -> None:
     mill_sd = pt.sqrt(mill_sd_e**2 + mill_sd_f**2)
     product = x.normals("mill_product", "mill")[mill] / mill_sd
     ratio = mill_sd_e * mill_sd_f * x.normals("mill_ratio", "mill")[mill] / mill_sd
-    ln_energy = (power_law(x["rpm"], x["bead_mm"], speed_e, bead_e) + slope_e * depth
+    ln_speed = x.log("rpm") - math.log(REFERENCE_RPM)
+    ln_bead = x.log("bead_mm") - math.log(REFERENCE_BEAD_MM)
+    ln_energy = (power_law(ln_speed, ln_bead, speed_e, bead_e) + slope_e * depth
                  + mill_sd_e**2 * product + ratio)
-    ln_frequency = (power_law(x["rpm"], x["bead_mm"], speed_f, bead_f) + slope_f * depth
+    ln_frequency = (power_law(ln_speed, ln_bead, speed_f, bead_f) + slope_f * depth
                     + mill_sd_f**2 * product - ratio)
-    ln_number = ln_frequency + pt.log(x["milling_min"] / 5.0)
+    ln_number = ln_frequency + x.log("milling_min") - math.log(5.0)
     ln_specific = pt.log(5.0 * constant) + ln_energy + ln_number
     if x.wants("specific_energy_J_g"):
         ln_specific = ln_specific + x.effect("run", "run", run_sd)
     x.report("ln_stress_energy", ln_energy)
     x.report("ln_stress_number", ln_number)
+    x.report("ln_specific_energy", ln_specific)
     energy = x.report("specific_energy", pt.exp(ln_specific))
     if x.wants("specific_energy_J_g"):
         x.observe("specific_energy_J_g", "LogNormal", mu=energy, sigma=reading_sd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -49,11 +50,39 @@ def without_gradient(x: Any) -> Any:
     """
     home = type(x).__module__.partition(".")[0]
     if home == "pytensor":
-        from pytensor.gradient import disconnected_grad
-
-        return disconnected_grad(x)
+        return _held()(x)
     if home in {"jax", "jaxlib"}:
         from jax.lax import stop_gradient
 
         return stop_gradient(x)
     return x
+
+
+@cache
+def _held() -> Any:
+    """An identity that keeps gradients off.
+
+    PyTensor's own ``disconnected_grad`` does not serve: canonicalisation takes it out of a graph
+    as a mere view, and nutpie canonicalises before it differentiates.
+    """
+    from pytensor.scalar.basic import UnaryScalarOp, same_out
+    from pytensor.tensor.elemwise import Elemwise
+
+    class Held(UnaryScalarOp):
+        nfunc_spec = ("positive", 1, 1)
+
+        def impl(self, x: Any) -> Any:
+            return x
+
+        def c_code(self, node: Any, name: str, inputs: Any, outputs: Any, sub: Any) -> str:
+            return f"{outputs[0]} = {inputs[0]};"  # only what has C code is fused into a loop
+
+        def pullback(self, inputs: Any, outputs: Any, output_gradients: Any) -> Any:
+            from pytensor.gradient import disconnected_type
+
+            return [disconnected_type()]
+
+        def connection_pattern(self, node: Any) -> list[list[bool]]:
+            return [[False]]
+
+    return Elemwise(Held(same_out, name="held"))

@@ -20,7 +20,7 @@ from .encode import Encoded, check_columns, encode, same_length
 from .graph import Graph
 from .inputs import slots_for
 from .priors import Prior
-from .sampling import sample
+from .sampling import THOROUGH, sample
 
 if TYPE_CHECKING:
     from .lab_model import LabModel
@@ -54,10 +54,10 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     posterior, statistics = sample(
         sampler, values, engine=engine, seed=seed, draws=draws, tune=tune, chains=chains)
     if checks.worst_rhat(posterior) > checks.RHAT_LIMIT:
-        log.info("the chains disagree: sampling again, with three times the warm-up")
+        log.info("the chains disagree: sampling again, with longer trajectories and warm-up")
         posterior, statistics = sample(
             sampler, values, engine=engine, seed=seed + 1, draws=2 * draws, tune=3 * tune,
-            chains=chains)
+            chains=chains, depth=THOROUGH)
         posterior, statistics = (
             part.isel(draw=slice(None, None, 2)) for part in (posterior, statistics))
     posterior = with_prior_draws(posterior, model, graph, seed)

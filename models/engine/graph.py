@@ -6,8 +6,8 @@ outgrows its slots does.
 
 The sampler's compile time grows with the number of data nodes (about half a second each) and of
 variables. So all numeric columns are rows of one node, all codes of another, all prior numbers
-stand in a third; parameters of one prior family share one vector variable; and readings with the
-same kind of noise share one likelihood. ``pack`` fills the nodes from named columns.
+stand in a third, all readings in a fourth; parameters of one prior family share one vector
+variable; and there is one likelihood. ``pack`` fills the nodes from named columns.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from .inputs import Inputs, Registry
+from .inputs import LN, Inputs, Registry, values_of
 from .priors import FAMILIES, Prior
 
 log = logging.getLogger("ssbayes")
 
-NUMBERS, CODES, PRIORS = "columns", "codes", "prior_numbers"
-KINDS = {"normal": ("Normal", "LogNormal"), "student": ("StudentT",)}
+NUMBERS, CODES, PRIORS, READINGS = "columns", "codes", "prior_numbers", "readings"
 
 _GRAPHS: dict[tuple, Graph] = {}
 compilations: dict[str, int] = {"graph": 0, "nutpie": 0, "jax": 0}
@@ -122,32 +121,27 @@ class Graph:
         return {f: {k: np.array(v) for k, v in lists.items()} for f, lists in found.items()}
 
     def _observe(self) -> None:
-        """One likelihood for all Normal and LogNormal readings, one for Student-t."""
+        """The likelihood of all readings, row by row.
+
+        An outcome that a row lacks counts zero times. Lists of row numbers would be gathered and
+        scattered between the response and its gradient; like this the sampler's target is one
+        loop over the rows, which keeps nothing in between.
+        """
         import pymc as pm
         import pytensor.tensor as pt
 
-        x = Inputs(self.registry, "")
-        for kind, families in KINDS.items():
-            chosen = [r for r in self.registry.readings.values() if r.family in families]
-            if not chosen:
-                continue
-            mu: list[Any] = [
-                pt.log(r.expected) if r.family == "LogNormal" else r.expected for r in chosen]
-            row = x.data(f"{kind}__row", dtype="int64")
-            readings = x.data(f"{kind}__readings", ndim=2)
-            value, count, stated = readings[:, 0], readings[:, 1], readings[:, 2]
-            ones = pt.ones_like(mu[0])
-            noise: Any = pt.concatenate([r.noise * ones for r in chosen])
-            location: Any = pt.concatenate(mu)
-            spread = pt.sqrt(noise[row] ** 2 / count + stated**2)
-            where = location[row]
-            if kind == "student":
-                nu: Any = pt.concatenate([r.nu * ones for r in chosen])
-                logp: Any = pm.logp(
-                    pm.StudentT.dist(nu=nu[row], mu=where, sigma=spread), value)
-            else:
-                logp = pm.logp(pm.Normal.dist(where, spread), value)
-            pm.Potential(kind, logp.sum())
+        if not self.registry.readings:
+            return
+        block = Inputs(self.registry, "").data(READINGS, ndim=2)
+        total: Any = 0.0
+        for k, r in enumerate(self.registry.readings.values()):
+            value, times, count, stated = (block[4 * k + part] for part in range(4))
+            spread = pt.sqrt(r.noise**2 / count + stated**2)
+            where = pt.log(r.expected) if r.family == "LogNormal" else r.expected
+            kind: Any = (pm.StudentT.dist(nu=r.nu, mu=where, sigma=spread)
+                         if r.family == "StudentT" else pm.Normal.dist(where, spread))
+            total = total + times * pm.logp(kind, value)
+        pm.Potential("likelihood", total.sum())
 
     def pack(
         self, columns: Mapping[str, np.ndarray], priors: Mapping[str, Prior] | None = None
@@ -167,9 +161,10 @@ class Graph:
         dict
             Node name -> array.
         """
-        rows = len(columns[self.numbers[0]])
+        numbers = [values_of(columns, name) for name in self.numbers]
+        rows = len(numbers[0])
         codes = [columns[g] for g in self.codes] or [np.zeros(rows, dtype="int64")]
-        nodes = {NUMBERS: np.stack([columns[c] for c in self.numbers]),
+        nodes = {NUMBERS: np.stack(numbers),
                  CODES: np.stack(codes).astype("int64")}
         if priors is None:
             return nodes
@@ -177,22 +172,15 @@ class Graph:
             [v for numbers in self.pooled_numbers(priors).values() for v in numbers.values()])
         for name in self.registry.prior_group:
             nodes |= priors[name].nodes(name)
-        for kind, families in KINDS.items():
-            chosen = {o: r.family for o, r in self.registry.readings.items()
-                      if r.family in families}
-            if not chosen:
-                continue
-            lists: dict[str, list[np.ndarray]] = {k: [] for k in ("row", "value", "n", "sd")}
-            for k, (outcome, family) in enumerate(chosen.items()):
-                value = columns[f"{outcome}__value"]
-                lists["row"].append(columns[f"{outcome}__row"] + k * rows)
-                lists["value"].append(np.log(value) if family == "LogNormal" else value)
-                lists["n"].append(columns[f"{outcome}__n"])
-                lists["sd"].append(columns[f"{outcome}__sd"])
-            joined = {k: np.concatenate(v) for k, v in lists.items()}
-            nodes[f"{kind}__row"] = joined["row"].astype("int64")
-            nodes[f"{kind}__readings"] = np.stack(
-                [joined["value"], joined["n"], joined["sd"]], axis=1)
+        if self.registry.readings:
+            block = np.tile([[0.0], [0.0], [1.0], [0.0]], (len(self.registry.readings), rows))
+            for k, (outcome, r) in enumerate(self.registry.readings.items()):
+                at, value = columns[f"{outcome}__row"], columns[f"{outcome}__value"]
+                block[4 * k, at] = np.log(value) if r.family == "LogNormal" else value
+                block[4 * k + 1, at] = 1.0
+                block[4 * k + 2, at] = columns[f"{outcome}__n"]
+                block[4 * k + 3, at] = columns[f"{outcome}__sd"]
+            nodes[READINGS] = block
         own = set(self.registry.nodes) - set(nodes)
         return nodes | {name: columns[name] for name in own}
 
@@ -208,6 +196,12 @@ class Graph:
         with warnings.catch_warnings(), _light_rewrites():
             warnings.simplefilter("ignore")
             return nutpie.compile_pymc_model(self.model)
+
+    @cached_property
+    def row_columns(self) -> list[str]:
+        """Encoded columns over rows that the graph takes: numbers (of any logarithm) and codes."""
+        numbers = (name.removeprefix(LN) for name in self.numbers)
+        return list(dict.fromkeys([*numbers, *self.codes]))
 
     def nutpie_names(self) -> set[str]:
         """The data that the sampler knows; others are not to be passed to it."""
@@ -301,7 +295,8 @@ def _light_rewrites() -> Iterator[None]:
     from pytensor.compile import mode
 
     kept = mode.predefined_modes["NUMBA"]
-    mode.predefined_modes["NUMBA"] = kept.excluding("inplace_elemwise")
+    mode.predefined_modes["NUMBA"] = kept.excluding(
+        "inplace_elemwise", "local_mul_exp_to_exp_add", "local_mul_pow_to_pow_add")
     try:
         yield
     finally:

@@ -11,6 +11,14 @@ import numpy as np
 from .priors import FAMILIES, Prior
 
 ALONE = " alone"
+LN = "ln "
+
+
+def values_of(columns: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """An encoded column, or the logarithm of one that ``Inputs.log`` has asked for."""
+    if name in columns or not name.startswith(LN):
+        return columns[name]
+    return np.log(columns[name.removeprefix(LN)])
 
 
 def slots_for(levels: int) -> int:
@@ -78,6 +86,14 @@ class Inputs:
         if column in self._all.upstream:
             return self._all.upstream[column]
         return self._row(self._all.numbers, column, "float64")
+
+    def log(self, column: str) -> Any:
+        """Logarithm of a positive column over rows, taken once and not at every step."""
+        if column in self._all.upstream:
+            import pytensor.tensor as pt
+
+            return pt.log(self._all.upstream[column])
+        return self._row(self._all.numbers, LN + column, "float64")
 
     def code(self, group: str) -> Any:
         """Slot of each row in a group: 0 for "none", 1, 2, ... for its levels."""

@@ -58,7 +58,7 @@ class Evaluator:
 def at_rows(graph: Any, columns: Mapping[str, np.ndarray], outputs: tuple[str, ...],
             variables: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Outputs at the rows of an encoded table, ``(draws, rows)`` each."""
-    rows = {name: columns[name] for name in (*graph.numbers, *graph.codes)}
+    rows = {name: columns[name] for name in graph.row_columns}
     return evaluator(graph, *outputs)(variables, rows)
 
 

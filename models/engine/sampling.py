@@ -12,11 +12,13 @@ from .graph import Graph
 
 STATISTICS = ("diverging", "energy", "logp", "depth", "step_size", "n_steps")
 ENGINES = ("nutpie", "numpyro", "pymc")
+QUICK, THOROUGH = 4, 10
+"""Depth of the trees in a first try, which is half as long a way in the warm-up, and in a second."""
 
 
 def sample(
     graph: Graph, values: dict[str, np.ndarray], *, engine: str, seed: int, draws: int,
-    tune: int, chains: int, target_accept: float = 0.8,
+    tune: int, chains: int, target_accept: float = 0.8, depth: int = QUICK,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Draw from the posterior.
 
@@ -28,6 +30,10 @@ def sample(
         Data and prior numbers by node name, already checked.
     engine, seed, draws, tune, chains
         As in ``LabModel.fit``.
+    target_accept
+        Acceptance rate to which the step size is adapted.
+    depth
+        Largest depth of a trajectory's tree (nutpie): 2^depth - 1 steps.
 
     Returns
     -------
@@ -39,13 +45,13 @@ def sample(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if engine == "nutpie":
-            return _nutpie(graph, values, seed, draws, tune, chains, target_accept)
+            return _nutpie(graph, values, seed, draws, tune, chains, target_accept, depth)
         return _pymc(graph, values, engine, seed, draws, tune, chains, target_accept)
 
 
 def _nutpie(
     graph: Graph, values: dict[str, np.ndarray], seed: int, draws: int, tune: int, chains: int,
-    target_accept: float,
+    target_accept: float, depth: int,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     import nutpie
 
@@ -54,6 +60,7 @@ def _nutpie(
     trace = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, seed=seed, progress_bar=False,
         target_accept=target_accept, cores=min(chains, 4), low_rank_modified_mass_matrix=True,
+        maxdepth=depth,
     )
     return _split(graph, trace)
 

@@ -12,6 +12,7 @@ from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
 from ssbayes.models import capacity, microstructure, milling, powder
 from ssbayes.models.engine import expit, namespace
+from ssbayes.models.engine.arrays import without_gradient
 
 jax.config.update("jax_enable_x64", True)
 
@@ -31,18 +32,18 @@ def several(*values):
 FUNCTIONS = {
     "filling_weights": (lambda f: sum(k * w for k, w in enumerate(milling.filling_weights(f))),
                         (FILLING,)),
-    "power_law": (milling.power_law, (RPM, BEAD, *several(2.6, 3.8))),
+    "power_law": (milling.power_law, (np.log(RPM), np.log(BEAD), *several(2.6, 3.8))),
     "stress_energy_rel": (milling.stress_energy_rel, (RPM, BEAD, FILLING)),
     "stress_frequency_rel": (milling.stress_frequency_rel, (RPM, BEAD, FILLING)),
     "stress_number_rel": (milling.stress_number_rel, (RPM, TIME, BEAD, FILLING)),
     "specific_energy": (
         lambda n, t, d, f: milling.specific_energy(n, t, d, f, power_constant=2.1),
         (RPM, TIME, BEAD, FILLING)),
-    "contact_formation": (capacity.contact_formation, (ENERGY, *several(150.0, 0.8))),
+    "contact_formation": (capacity.contact_formation, (np.log(ENERGY / 150.0), *several(0.8))),
     "milling_damage": (capacity.milling_damage,
-                       (ENERGY, LN_SE, LN_SN, *several(2000.0, 1.0, 0.6))),
+                       (np.log(ENERGY / 2000.0), LN_SE, LN_SN, *several(1.0, 0.6))),
     "rate_capability": (capacity.rate_capability,
-                        (np.array([0.01, 0.2, 1.0, 20.0]), np.array([0.45, 0.5, 0.6, 0.85]))),
+                        (np.log([0.01, 0.2, 1.0, 20.0]), np.array([0.45, 0.5, 0.6, 0.75]))),
     "crystallite_size": (microstructure.crystallite_size,
                          (np.array([0.0, 0.1, 1.0, 9.0]), *several(50.0, 0.5))),
     "lattice_strain": (microstructure.lattice_strain,
@@ -84,8 +85,8 @@ def test_gradients_are_those_of_finite_differences(name):
     if name in {"filling_weights", "stress_energy_rel", "stress_frequency_rel",
                 "stress_number_rel", "specific_energy"}:
         at[-1] = 0.37
-    # The rate law is solved by a fixed number of Newton steps; the last one carries the gradient.
-    within = 1e-2 if name == "rate_capability" else 2e-4
+    # The rate law is solved in two steps; the last one carries the gradient.
+    within = 2e-3 if name == "rate_capability" else 2e-4
     gradient = jax.grad(lambda v: function(*v))(at)
     for k, value in enumerate(at):
         step = 1e-5 * max(abs(value), 1.0)
@@ -115,3 +116,23 @@ def test_plain_values_belong_to_numpy(value):
 def test_one_symbolic_value_makes_all_symbolic():
     assert namespace(1.0, jnp.ones(2)) is jnp
     assert namespace(1.0, np.ones(2), pt.dvector("x")) is pt
+
+
+def test_no_gradient_flows_even_where_the_graph_is_canonicalised_first():
+    """As nutpie does, before it differentiates; PyTensor's own op for this would be lost there."""
+    from pytensor.graph.rewriting.utils import rewrite_graph
+
+    x = pt.dvector("x")
+    y = (x * without_gradient(pt.exp(x))).sum()
+    slope = gradient_of(rewrite_graph(y, include=["canonicalize", "stabilize"]), x)
+    at = np.array([0.3, 1.2])
+    for mode in ("FAST_COMPILE", "NUMBA"):
+        compiled: Any = compile_function([x], slope, mode=mode)
+        np.testing.assert_allclose(compiled(at), np.exp(at), rtol=1e-12)
+
+
+@pytest.mark.parametrize("power", [0.4, 0.75])
+def test_rate_capability_stays_a_share_at_any_index(power):
+    y = capacity.rate_capability(np.linspace(-60.0, 60.0, 400), power)
+    assert np.isfinite(y).all() and (y >= 0).all() and (y <= 1 + 1e-12).all()
+    assert (np.diff(y) <= 1e-7).all()
