@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .space import Space
 
 _PREFIX = "posterior:"
+SAMPLER: dict[str, Any] = {"draws": 300, "tune": 1000, "rhat": 1.05}
+"""For the few hundred draws that are kept; chains that disagree by less move no suggestion."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Physics:
         statements = bool(options.get("statements", False))
         notes: list[str] = []
         if not any(name.startswith(_PREFIX) for name in kept):
-            fit = model.fit(table, seed=seed, statements=statements, draws=400, tune=1000)
+            fit = model.fit(table, seed=seed, statements=statements, **SAMPLER)
             kept |= _thinned(fit)
             notes = list(fit.convergence.sentences)
         fit = _restored(model, table, statements, kept)

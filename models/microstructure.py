@@ -76,7 +76,8 @@ def microstructure(x: Inputs, contact: Any, damage: Any, ln_transport: Any, ln_s
                        meaning="ionic conductivity at full contact without damage")
         power = x.prior("ionic_transport_power", "LogNormal", 0.7, 0.4, source=SIGNS,
                         meaning="growth of ln conductivity with ln transport")
-        x.observe("ionic_mS_cm", "LogNormal", mu=bulk * pt.exp(power * pt.maximum(ln_transport, -14.0)), sigma=0.15)
+        fallen = pt.exp(power * pt.maximum(ln_transport, -14.0))
+        x.observe("ionic_mS_cm", "LogNormal", mu=bulk * fallen, sigma=0.15)
     if x.wants("electronic_mS_cm"):
         start = x.prior("electronic_start", "LogNormal", 5.0, 1.2, unit="mS/cm", source=SIGNS,
                         meaning="electronic conductivity of a barely milled composite")

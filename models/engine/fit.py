@@ -39,7 +39,7 @@ def priors_of(model: LabModel, graph: Graph) -> dict[str, Prior]:
 
 
 def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool, engine: str,
-            draws: int, tune: int, chains: int) -> Fit:
+            draws: int, tune: int, chains: int, rhat: float) -> Fit:
     """Validate, encode, check, sample, and look at the convergence."""
     clean = data.validate(table, model.columns, where="table", open=True)
     if not clean.index.is_unique:
@@ -53,7 +53,7 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     values = sampler.pack(encoded.columns, priors_of(model, sampler))
     posterior, statistics = sample(
         sampler, values, engine=engine, seed=seed, draws=draws, tune=tune, chains=chains)
-    if checks.worst_rhat(posterior) > checks.RHAT_LIMIT:
+    if checks.worst_rhat(posterior) > rhat:
         log.info("the chains disagree: sampling again, with longer trajectories and warm-up")
         posterior, statistics = sample(
             sampler, values, engine=engine, seed=seed + 1, draws=2 * draws, tune=3 * tune,

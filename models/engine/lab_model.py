@@ -219,6 +219,7 @@ class LabModel:
         draws: int = 1000,
         tune: int = 500,
         chains: int = 4,
+        rhat: float = 1.02,
         pool: Iterable[str] = (),
     ) -> Fit:
         """Fit the model to a table.
@@ -235,6 +236,8 @@ class LabModel:
             ``"nutpie"`` (default), ``"numpyro"`` (where a GPU is) or ``"pymc"``.
         draws, tune, chains
             Draws kept and warm-up steps per chain; number of chains.
+        rhat
+            R-hat above which the sampling is repeated once, with longer trajectories and warm-up.
         pool
             Columns whose unlike values may be pooled (``capacity_cycles``, ...).
 
@@ -253,7 +256,7 @@ class LabModel:
 
         model = replace(self, pooled=(*self.pooled, *pool))
         return run_fit(model, table, seed=seed, statements=statements, engine=engine,
-                       draws=draws, tune=tune, chains=chains)
+                       draws=draws, tune=tune, chains=chains, rhat=rhat)
 
     def __repr__(self) -> str:
         return (f"LabModel({self.name!r}: {', '.join(f.name for f in self.factors)} -> "

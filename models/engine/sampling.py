@@ -13,7 +13,7 @@ from .graph import Graph
 STATISTICS = ("diverging", "energy", "logp", "depth", "step_size", "n_steps")
 ENGINES = ("nutpie", "numpyro", "pymc")
 QUICK, THOROUGH = 4, 10
-"""Depth of the trees in a first try, which is half as long a way in the warm-up, and in a second."""
+"""Depth of the trees in a first try, whose warm-up is half as long a way, and in a second."""
 
 
 def sample(
