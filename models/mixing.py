@@ -176,6 +176,7 @@ MODEL = LabModel(
     context=("active_fraction", "contains", "same_cells", "row_id", "capacity_cycles"),
     summaries=("capacity_mAh_g",),
     encoders=(summary_encoder("capacity_mAh_g", along="c_rate"), encode_active),
+    adaptation="diag", accept=0.95,
     what="Gross capacity, utilization and their spread between batches and cells, by mixing method",
     source="Kissel et al., Adv. Energy Mater. (2025) 2405405",
 )

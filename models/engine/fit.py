@@ -20,7 +20,7 @@ from .encode import Encoded, check_columns, encode, same_length
 from .graph import Graph
 from .inputs import slots_for
 from .priors import Prior
-from .sampling import THOROUGH, sample
+from .sampling import QUICK, THOROUGH, sample
 
 if TYPE_CHECKING:
     from .lab_model import LabModel
@@ -47,17 +47,19 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     encoded = encode(clean, model, statements=statements)
     slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
     graph = model.graph(slots)
-    check_columns(encoded.columns, len(encoded.index), graph.registry.slots)  # type: ignore[arg-type]
+    check_columns(encoded.columns, len(encoded.index), {**graph.registry.slots, **slots})
     same_length(encoded.columns, [outcome.name for outcome in model.outcomes])
     sampler = model.graph(slots, wanted_parts(model, encoded, statements))
     values = sampler.pack(encoded.columns, priors_of(model, sampler))
     posterior, statistics = sample(
-        sampler, values, engine=engine, seed=seed, draws=draws, tune=tune, chains=chains)
+        sampler, values, engine=engine, seed=seed, draws=draws, tune=tune, chains=chains,
+        target_accept=model.accept, adaptation=model.adaptation,
+        depth=QUICK if model.adaptation == "low_rank" else THOROUGH)
     if checks.worst_rhat(posterior) > rhat:
         log.info("the chains disagree: sampling again, with longer trajectories and warm-up")
         posterior, statistics = sample(
             sampler, values, engine=engine, seed=seed + 1, draws=2 * draws, tune=3 * tune,
-            chains=chains, depth=THOROUGH)
+            chains=chains, target_accept=model.accept, adaptation=model.adaptation, depth=THOROUGH)
         posterior, statistics = (
             part.isel(draw=slice(None, None, 2)) for part in (posterior, statistics))
     posterior = with_prior_draws(posterior, model, graph, seed)

@@ -28,6 +28,7 @@ log = logging.getLogger("ssbayes")
 NUMBERS, CODES, PRIORS, READINGS = "columns", "codes", "prior_numbers", "readings"
 
 _GRAPHS: dict[tuple, Graph] = {}
+_GROUPS: dict[tuple, set[str]] = {}
 compilations: dict[str, int] = {"graph": 0, "nutpie": 0, "jax": 0}
 """How often something was built or compiled in this process."""
 
@@ -323,11 +324,18 @@ def graph_of(
 ) -> Graph:
     """The graph for this padding and these families of priors, built at most once a process."""
     replaced = {k: v for k, v in sorted(overrides.items()) if isinstance(v, Prior)}
-    key = (name, build, tuple(sorted(slots.items())), wanted,
-           tuple((k, v.family, v.shape) for k, v in replaced.items()))
-    if key not in _GRAPHS:
-        _GRAPHS[key] = Graph(name, build, slots, replaced, wanted)
-    return _GRAPHS[key]
+    family = (name, build, wanted, tuple((k, v.family, v.shape) for k, v in replaced.items()))
+
+    def padding() -> tuple:
+        # A group without effects in this graph may grow as it likes.
+        return tuple(sorted((g, n) for g, n in slots.items() if g in _GROUPS.get(family, slots)))
+
+    if (family, padding()) not in _GRAPHS:
+        graph = Graph(name, build, slots, replaced, wanted)
+        registry = graph.registry
+        _GROUPS[family] = {*registry.effects.values(), *registry.prior_group.values()}
+        _GRAPHS[family, padding()] = graph
+    return _GRAPHS[family, padding()]
 
 
 def as_jax(model: Any, outputs: Mapping[str, Any]) -> Callable[[Mapping, Mapping], dict[str, Any]]:

@@ -107,6 +107,11 @@ class LabModel:
     extra_rows
         ``(table, statements) -> rows`` without readings that are put behind the table's own, for
         likelihood terms that look at the response elsewhere.
+    adaptation
+        How the sampler learns the posterior's shape: ``low_rank`` follows correlated parameters,
+        ``diag`` costs less where there are hundreds of group effects and no such ridge.
+    accept
+        Acceptance rate of the sampler; above 0.8 it takes smaller steps, for narrow funnels.
     source
         Where the physics comes from.
     """
@@ -121,6 +126,8 @@ class LabModel:
     encoders: tuple[Callable[..., dict[str, Any]], ...] = ()
     extra_rows: Callable[[pd.DataFrame, bool], pd.DataFrame] | None = None
     what: str = ""
+    adaptation: str = "low_rank"
+    accept: float = 0.8
     source: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     pooled: tuple[str, ...] = ()

@@ -18,7 +18,8 @@ QUICK, THOROUGH = 4, 10
 
 def sample(
     graph: Graph, values: dict[str, np.ndarray], *, engine: str, seed: int, draws: int,
-    tune: int, chains: int, target_accept: float = 0.8, depth: int = QUICK,
+    tune: int, chains: int, target_accept: float = 0.8, adaptation: str = "low_rank",
+    depth: int = QUICK,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     """Draw from the posterior.
 
@@ -32,6 +33,8 @@ def sample(
         As in ``LabModel.fit``.
     target_accept
         Acceptance rate to which the step size is adapted.
+    adaptation
+        As in ``LabModel``; nutpie's only.
     depth
         Largest depth of a trajectory's tree (nutpie): 2^depth - 1 steps.
 
@@ -45,13 +48,14 @@ def sample(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if engine == "nutpie":
-            return _nutpie(graph, values, seed, draws, tune, chains, target_accept, depth)
+            return _nutpie(graph, values, seed, draws, tune, chains, target_accept, adaptation,
+                           depth)
         return _pymc(graph, values, engine, seed, draws, tune, chains, target_accept)
 
 
 def _nutpie(
     graph: Graph, values: dict[str, np.ndarray], seed: int, draws: int, tune: int, chains: int,
-    target_accept: float, depth: int,
+    target_accept: float, adaptation: Any, depth: int,
 ) -> tuple[xr.Dataset, xr.Dataset]:
     import nutpie
 
@@ -59,7 +63,7 @@ def _nutpie(
     compiled = graph.nutpie.with_data(**{k: v for k, v in values.items() if k in known})
     trace = nutpie.sample(
         compiled, draws=draws, tune=tune, chains=chains, seed=seed, progress_bar=False,
-        target_accept=target_accept, cores=min(chains, 4), low_rank_modified_mass_matrix=True,
+        target_accept=target_accept, cores=min(chains, 4), adaptation=adaptation,
         maxdepth=depth,
     )
     return _split(graph, trace)

@@ -316,7 +316,6 @@ def of_cells(model, cells):
     return model.fit(cells, seed=2)
 
 
-@pytest.mark.slow
 def test_single_cells_recover_the_methods(of_cells):
     truth = {"utilization": (0.86, 0.9), "batch_sd": (9.0, 2.0), "cell_sd": (4.0, 2.0)}
     order = of_cells.encoded.levels["method"]
@@ -330,7 +329,6 @@ def test_single_cells_recover_the_methods(of_cells):
     assert of_cells.convergence.worst_rhat < 1.05
 
 
-@pytest.mark.slow
 def test_a_utilization_repeated_at_every_rate_is_one_reading(of_cells, cells):
     assert len(of_cells.encoded.columns["utilization__value"]) == cells.groupby(
         ["batch", "cell"]).ngroups
@@ -351,7 +349,6 @@ def test_summaries_say_what_the_cells_they_summarise_say(model, cells):
             assert np.median(a) == pytest.approx(np.median(b), abs=0.35 * b.std() + 0.05)
 
 
-@pytest.mark.slow
 def test_predictions_widen_from_mean_to_batch_to_cell(of_cells):
     settings = pd.DataFrame({"method": ["hand", "machine"], "c_rate": [0.1, 1.0]})
     spread = [of_cells.predict(settings, of=of, outcome="capacity_mAh_g").std("draw").to_numpy()
