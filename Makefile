@@ -28,6 +28,7 @@ types:
 calibration: $(READY)
 	.venv/bin/python benchmarks/calibration.py milling
 	.venv/bin/python benchmarks/calibration.py capacity
+	.venv/bin/python benchmarks/calibration.py mixing
 	.venv/bin/python -m pytest -m slow
 
 benchmarks: $(READY)

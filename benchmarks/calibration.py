@@ -16,14 +16,19 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from ssbayes import models
-from ssbayes.models.engine import encode, sampling
+from ssbayes.models.engine import checks, encode, sampling
 from ssbayes.models.engine.fit import priors_of, wanted_parts
+from ssbayes.models.engine.inputs import slots_for
 from ssbayes.models.engine.response import draw_family, readings_at
+
+RETRY = 1.1
+"""R-hat of 4 x 150 draws above which a data set is sampled again, longer; a fit does the same."""
 
 
 def milling_design() -> pd.DataFrame:
@@ -73,7 +78,28 @@ def capacity_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-DESIGNS = {"milling": milling_design, "capacity": capacity_design}
+def mixing_design() -> pd.DataFrame:
+    """Two methods, three batches of two cells each at 0.1C and 1C, each utilization measured."""
+    rows = [
+        {
+            "method": method,
+            "batch": f"{method}{b}",
+            "cell": f"{method}{b}-{c}",
+            "c_rate": rate,
+            "composite_mass_mg": 12.0,
+            "capacity_basis": "active material weighed in",
+            "capacity_mAh_g": 150.0,
+            "utilization": 0.9 if rate == 0.1 else np.nan,
+        }
+        for method in ("a", "b")
+        for b in range(3)
+        for c in range(2)
+        for rate in (0.1, 1.0)
+    ]
+    return pd.DataFrame(rows)
+
+
+DESIGNS = {"milling": milling_design, "capacity": capacity_design, "mixing": mixing_design}
 
 
 def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarray]:
@@ -86,11 +112,17 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
     """
     model = models.get(name)
     encoded = encode.encode(DESIGNS[name](), model)
-    graph = model.graph({}, wanted_parts(model, encoded, False))
+    slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+    graph = model.graph(slots, wanted_parts(model, encoded, False))
+    kernel: dict[str, Any] = {
+        "target_accept": model.accept,
+        "adaptation": model.adaptation,
+        "depth": sampling.QUICK if model.adaptation == "low_rank" else sampling.THOROUGH,
+    }
     priors = priors_of(model, graph)
     rng = np.random.default_rng(seed)
     ranks: dict[str, list[int]] = {}
-    started = time.time()
+    started, again = time.time(), 0
     for k in range(sets):
         truth = {}
         for parameter, shape in graph.shapes.items():
@@ -112,16 +144,35 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
             draws=draws,
             tune=500,
             chains=4,
+            **kernel,
         )
+        if checks.worst_rhat(posterior) > RETRY:
+            kernel_2 = kernel | {"depth": sampling.THOROUGH}
+            posterior, _ = sampling.sample(
+                graph,
+                graph.pack(columns, priors),
+                engine="nutpie",
+                seed=k,
+                draws=draws,
+                tune=1000,
+                chains=4,
+                **kernel_2,
+            )
+            again += 1
         for parameter in graph.registry.priors:
             values = posterior[parameter].to_numpy().reshape(4 * draws, -1)
             thin = values[np.linspace(0, len(values) - 1, 99).astype(int)]
             true = np.ravel(truth[parameter])
-            for j in range(values.shape[1]):
+            group = graph.registry.prior_group.get(parameter)
+            used = range(1, len(encoded.levels[group]) + 1) if group else range(values.shape[1])
+            for j in used:
                 label = parameter if values.shape[1] == 1 else f"{parameter}[{j}]"
                 ranks.setdefault(label, []).append(int((thin[:, j] < true[j]).sum()))
         if (k + 1) % 20 == 0:
-            print(f"{k + 1} of {sets} data sets, {time.time() - started:.0f} s", flush=True)
+            print(
+                f"{k + 1} of {sets} sets, {again} sampled twice, {time.time() - started:.0f} s",
+                flush=True,
+            )
     return {parameter: np.array(values) for parameter, values in ranks.items()}
 
 
@@ -175,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("model", choices=sorted(DESIGNS))
     parser.add_argument("--sets", type=int, default=400)
-    parser.add_argument("--draws", type=int, default=250, help="per chain, four chains")
+    parser.add_argument("--draws", type=int, default=150, help="per chain, four chains")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     told = parser.parse_args()
