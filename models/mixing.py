@@ -15,7 +15,8 @@ kinetic and grows as (C / 0.1)^h. So one set of numbers gives, at any rate,
 the correlation between rates (the static part is shared; the kinetic part is shared within a batch
 and new in each reading of a cell), and how much of the capacity the utilization explains. Reading
 noise is Student-t; its scale grows with the rate and differs by method. A balance error of 0.1 mg
-on the composite mass moves all capacities and the utilization of a cell together.
+on the composite mass moves all capacities and the utilization of a cell together; the mass of the
+titration's reference moves all utilizations one way and all active capacities the other.
 
 Published summaries and single cells inform the same parameters. A pooled row is never used beside
 the batches it contains: they are, with what the pooled row says about the cells left over
@@ -105,6 +106,11 @@ def build(x: Inputs) -> None:
                          meaning="SD of one utilization reading, balance error apart",
                          source="titration: 0.02 to 0.06 (lines 680, 2985)")
 
+    titrated = 1.0 + x.prior(
+        "reference_error", "Normal", 0.0, 0.02, unit="1",
+        meaning="relative error of all utilizations through their common reference cell",
+        source="reference mass 5.25 +- 0.09 mg (line 2875); other laboratories weigh no better")
+
     rate, method = x["c_rate"], x.code("method")
     theta, s = theta_of[method], share[method]
     law = (reference, loss_of[method], power)
@@ -123,7 +129,8 @@ def build(x: Inputs) -> None:
     noise = cell_sd[method] * kinetic
     scale = noise * pt.sqrt((nu - 2.0) / nu)
     x.observe("capacity_mAh_g", "StudentT", mu=q * weighed, sigma=scale, nu=nu)
-    x.observe("utilization", "Normal", mu=theta_cell * weighed, sigma=reading_sd)
+    x.observe("utilization", "Normal", mu=theta_cell * weighed * titrated,
+              sigma=reading_sd)
 
     typical = gross_capacity(theta, rate, *law)
     observe_summaries(
@@ -131,7 +138,7 @@ def build(x: Inputs) -> None:
         batch=[batch_sd[method] * static, batch_sd[method] * kinetic],
         cell=[cell_sd[method] * static, mass_error * typical], own=noise)
 
-    active = active_capacity(rate / theta, *law)
+    active = active_capacity(rate / theta, *law) / titrated
     active_sd = scatter * (rate / REFERENCE_RATE) ** growth
     x.observe("active_capacity_mAh_g", "Normal", mu=active, sigma=active_sd)
     spread = x.data("active_spread__numbers", ndim=2)
