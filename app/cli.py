@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from . import commands
+from . import cells, commands, titration
 
 INTRO = """\
 Bayesian models and experiment design for composite cathodes of solid-state batteries.
@@ -25,6 +25,7 @@ start here:
   ssbayes demo                  the three questions answered on published data (about a minute)
   ssbayes catalog               the bundled tables and models
   ssbayes catalog capacity      the columns of a table for the model "capacity"
+  ssbayes cells week12 --sheet cells.xlsx --vs InLi     a table from the cycler's exports
 """
 
 CATALOG = """\
@@ -32,6 +33,32 @@ examples:
   ssbayes catalog                                      models and literature tables
   ssbayes catalog capacity                             columns of a table for this model
   ssbayes catalog kissel2025_mixing --out mixing.csv   a literature table as a file
+"""
+
+CELLS = """\
+Turns a folder of cycler exports and a cell sheet into the table that the models fit: one row a
+cell and rate, the mean of the cycles at that rate. Technical faults (soft short, wrong mass or
+current, swapped polarity, broken or incomplete or duplicated file, a file or a sheet row without
+the other) are named per cell with what to do, and kept out of averages.
+
+Files: BioLogic .mpt and .mpr, BaSyTec text, Battery Data Format, or text with voltage and charge.
+A file belongs to the cell whose label its name begins with, or to the one that names it in the
+sheet's column `file`.
+
+The sheet (Excel or CSV) has one row a cell and needs the columns
+  cell, composite_mass_mg, active_fraction, c_rate_basis_mAh_g
+and understands, among others,
+  rate_plan ("1x0.1, 3x0.1, 5x0.3, 5x1": full cycles x discharge rate), batch, method, lot,
+  operator, cell_diameter_mm, separator_mass_mg, anode_preparation, anode_resistance_ohm_cm2,
+  torque_Nm, frame (steel, aluminium), temperature_degC, file, counter_electrode, status, reason.
+
+The counter electrode must be named, here or in the sheet: a wrong one moves every potential by
+0.62 V. What the curves contradict is refused.
+
+examples:
+  ssbayes cells week12 --sheet cells.xlsx --vs InLi --out table.csv
+  ssbayes cells week12 --sheet cells.csv --vs Li --out table.csv --cycles cycles.csv
+  ssbayes fit table.csv --model mixing
 """
 
 FIT = """\
@@ -119,6 +146,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", **out)
     made.set_defaults(run=commands.catalog)
 
+    made = command("cells", "a table from cycler exports and a cell sheet", CELLS)
+    made.add_argument("folder", metavar="FOLDER", help="where the exports are")
+    made.add_argument("--sheet", required=True, metavar="FILE", help="the cell sheet")
+    made.add_argument("--vs", metavar="ELECTRODE", help="the counter electrode, Li or InLi")
+    made.add_argument("--formation", type=int, default=1, metavar="N",
+                      help="first cycles that no average contains (1)")
+    made.add_argument("--cycles", metavar="FILE", help="write every cycle as well")
+    made.add_argument("--faults", metavar="FILE", help="write the faults as well, as .csv")
+    made.add_argument("--out", **out)
+    made.set_defaults(run=cells.run)
+
     made = command("fit", "what do my data say?", FIT)
     made.add_argument("table", help="a file, or the name of a literature table")
     made.add_argument("--model", default="capacity", help="a model of the catalog (capacity)")
@@ -161,6 +199,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("store", metavar="STORE", help="the campaign file")
     made.add_argument("--out", **out)
     made.set_defaults(run=commands.rank)
+
+    made = command("utilization", "static utilization from a titration", titration.TEXT)
+    titration.arguments(made)
 
     made = command("demo", "the three questions answered on published data", DEMO)
     made.add_argument("--folder", default="out", help="where the page and the campaign go (out)")

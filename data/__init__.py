@@ -4,10 +4,14 @@ from ssbayes import data
 data.catalog()
 data.load("kissel2025_mixing")
 data.read("runs.csv", model.columns)
+data.cells("week12", "cells.xlsx", vs="InLi").table
 """
 
 from . import columns
+from .cell_table import CellTable, cells
 from .columns import COLUMNS, LEVELS, Column, ColumnError, column
+from .cycler import Record, dq_dv, read_cycler, rests
+from .faults import Limits
 from .literature import catalog, load
 from .power import read_power_log
 from .problems import Problem, TableError
@@ -17,16 +21,23 @@ from .validation import unlike, validate
 __all__ = [
     "COLUMNS",
     "LEVELS",
+    "CellTable",
     "Column",
     "ColumnError",
+    "Limits",
     "Problem",
+    "Record",
     "TableError",
     "catalog",
+    "cells",
     "column",
     "columns",
+    "dq_dv",
     "load",
     "read",
+    "read_cycler",
     "read_power_log",
+    "rests",
     "unlike",
     "validate",
     "write",

@@ -111,6 +111,14 @@ _FACTORS = [
     _factor("composite_mass_mg", "mg", 0.5, 5_000, "cell", "weighed composite in the cell"),
     _factor("active_fraction", "1", 0.01, 1, "batch", "mass fraction of active material"),
     _factor("areal_loading_mg_cm2", "mg/cm2", 0.1, 500, "cell", "composite mass on cell area"),
+    _factor("cell_diameter_mm", "mm", 1, 200, "cell", "inner diameter of the cell"),
+    _factor("separator_mass_mg", "mg", 0.5, 5_000, "cell", "electrolyte of the separator"),
+    _factor("torque_Nm", "N m", 0.1, 200, "cell", "torque of the frame's bolts"),
+    _text("frame", "frame that holds the pressure, e.g. steel or aluminium", "cell"),
+    _text("operator", "who assembled the cell", "cell"),
+    _text("counter_electrode", "what the cell voltage is measured against", "cell", ("Li", "InLi")),
+    _text("rate_plan", "planned discharge rates, e.g. '1x0.1, 3x0.1, 5x0.3, 5x1'", "cell"),
+    _factor("block", "1", 1, 1e5, "row", "consecutive cycles at one rate, counted from 1"),
     _factor(
         "cb_parts",
         "1",
@@ -144,6 +152,29 @@ _FACTORS = [
     _text("technique", "how the value was determined", "row"),
     _text("anode_preparation", "how the anode was made", "cell"),
     _text("time_point", "when in the protocol", "row"),
+    _text("reference", "titrated reference cell that a cell is compared with", "cell"),
+    _factor("relaxed_V", "V", -1, 7, "row", "potential at the end of a rest, vs Li+/Li"),
+    _factor("active_mass_mg", "mg", 0.01, 5_000, "cell", "active material weighed into the cell"),
+    _factor("active_mass_error_mg", "mg", 0, 1_000, "cell", "sd of the weighed active material"),
+    _factor("reference_mass_error", "1", 0, 0.2, "row", "relative sd of the reference's mass"),
+    _factor("reference_mAh_g", "mAh/g", -50, 2_000, "row", "reference charge at relaxed_V"),
+    _factor(
+        "reference_slope_mAh_g_V", "mAh/g/V", 0, 1e6, "row", "slope of the reference at relaxed_V"
+    ),
+    _factor("charge_error_mAh", "mAh", 0, 1e4, "row", "sd of the charge of one point"),
+    _factor("potential_error_V", "V", 0, 1, "row", "sd of relaxed_V, cell and reference together"),
+    _factor("counter_error_V", "V", 0, 1, "row", "sd of the counter electrode's potential"),
+    _factor("relaxation_V", "V", 0, 1, "row", "stated one-sided error of an unfinished rest"),
+    _factor("reference_relaxation_V", "V", 0, 1, "row", "the same of the reference"),
+    _factor(
+        "reference_self_discharge_V", "V", 0, 1, "row", "stated self-discharge of the reference"
+    ),
+    _factor(
+        "reference_gain_mAh_g", "mAh/g", 0, 500, "row", "cumulative charge error of the reference"
+    ),
+    _factor(
+        "reference_lost_mAh_g", "mAh/g", 0, 500, "row", "charge that the reference may have lost"
+    ),
 ]
 
 _READINGS = [
@@ -184,9 +215,27 @@ _READINGS = [
         "discharge capacity per gram of composite",
     ),
     _reading("capacity_cv_pct", "%", 0, 100, "row", "coefficient of variation as printed"),
+    _reading("c_rate_measured", "1/h", 0, 1_000, "row", "current over active mass and basis"),
+    _reading("charge_capacity_mAh_g", "mAh/g", 0, 1_000, "row",
+             "charge capacity per gram of active material weighed in (gross)"),
+    _reading("charge_cv_share", "1", 0, 1, "row", "share of the charge at constant voltage"),
+    _reading("discharge_cv_share", "1", 0, 1, "row", "share of the discharge at constant voltage"),
+    _reading("coulombic_efficiency", "1", 0, 10, "row", "discharge over charge of one cycle"),
+    _reading("block_efficiency", "1", 0, 10, "row", "discharge over charge, block so far"),
+    _reading("first_cycle_efficiency", "1", 0, 2, "cell", "discharge over charge of cycle 1"),
+    _reading("decomposition_mAh_g", "mAh/g", 0, 400, "cell",
+             "first charge below 3.0 V vs In/InLi per gram of active material: mostly electrolyte"),
+    _reading("hindrance_peak_V", "V", 2, 5, "cell",
+             "peak of kinetic hindrance in the first discharge, potential vs Li+/Li"),
+    _reading("hindrance_peak_mAh_g_V", "mAh/g/V", 0, 1e5, "cell",
+             "differential capacity of that peak above its shoulders"),
     _reading("retention", "1", 0, 1.2, "row", "capacity kept after retention_cycles"),
     _factor("retention_cycles", "1", 1, 1e5, "row", "cycles that the retention spans"),
     _reading("utilization", "1", 0, 1.5, "cell", "static utilization as measured (may exceed 1)"),
+    _reading("charge_mAh", "mAh", -1e6, 1e6, "row", "charge passed until a relaxed point"),
+    _reading(
+        "xrd_utilization", "1", 0, 1.5, "cell", "utilization from phase fractions by diffraction"
+    ),
     _reading("porosity", "1", 0, 0.95, "batch", "pore volume over total volume"),
     _reading(
         "relative_density",
@@ -236,6 +285,7 @@ _REMARKS = [
     _text("source_line", "line or lines of the source text, separated by ';'"),
     _text("note", "remark"),
     _text("row_id", "name of the row, for rows that are named by others"),
+    _text("file", "name of the cycler's export"),
     _text("contains", "row_id of the rows pooled in this one, separated by ';'"),
     _text("same_cells", "rows with one label are the same cells under several conditions"),
     _text("suggestion", "id of the suggestion that the row answers"),

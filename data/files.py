@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from .cells import text
 from .columns import COLUMNS, split_suffix
+from .entries import text
 from .problems import Problem, TableError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".txt", ".xlsx", ".xlsm", ".parquet")

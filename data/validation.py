@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from . import cells
+from . import entries
 from .columns import COLUMNS, Column, column, companion, did_you_mean, split_suffix
 from .problems import Problem, TableError
 from .structure import across_rows
@@ -132,13 +132,13 @@ def _wanted(columns: pd.DataFrame | None) -> dict[str, tuple[Column, bool]]:
 
 
 def _or(value: Any, default: Any) -> Any:
-    return default if cells.is_missing(value) else value
+    return default if entries.is_missing(value) else value
 
 
 def _headers(
     table: pd.DataFrame, wanted: dict[str, tuple[Column, bool]], open: bool
 ) -> tuple[pd.DataFrame, dict[str, Column], list[Problem]]:
-    names = [cells.text(c) or "" for c in table.columns]
+    names = [entries.text(c) or "" for c in table.columns]
     problems = [
         Problem(None, n, None, "two columns have this name; rename one")
         for n in dict.fromkeys(n for n in names if names.count(n) > 1)
@@ -185,7 +185,7 @@ def _missing(table: pd.DataFrame, needed: set[str], specs: dict[str, Column]) ->
 
 def _clean(series: pd.Series, spec: Column) -> tuple[pd.Series, list[Problem]]:
     if spec.kind == "text":
-        out = pd.Series([cells.text(v) for v in series], index=series.index, dtype=object)
+        out = pd.Series([entries.text(v) for v in series], index=series.index, dtype=object)
         if not spec.choices:
             return out, []
         odd = out.notna() & ~out.isin(spec.choices)
@@ -200,7 +200,7 @@ def _clean(series: pd.Series, spec: Column) -> tuple[pd.Series, list[Problem]]:
         ]
     out = _quick_numbers(series)
     # only what a fast conversion could not read, or what lies out of bounds, is looked at singly
-    odd = out.isna() & pd.Series([not cells.is_missing(v) for v in series], index=out.index)
+    odd = out.isna() & pd.Series([not entries.is_missing(v) for v in series], index=out.index)
     odd |= ~np.isfinite(out) & out.notna()
     if spec.low is not None:
         odd |= out < spec.low
@@ -210,7 +210,7 @@ def _clean(series: pd.Series, spec: Column) -> tuple[pd.Series, list[Problem]]:
         odd |= out.notna() & (out % 1 != 0)
     values, problems = out.to_numpy(copy=True), []
     for i in _where(odd):
-        values[i], expected = cells.number(series.iloc[i], spec)
+        values[i], expected = entries.number(series.iloc[i], spec)
         if expected:
             problems.append(Problem(i, spec.name, _found(series.iloc[i]), expected))
     return pd.Series(values, index=series.index), problems

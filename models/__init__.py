@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .engine.lab_model import LabModel
     from .engine.priors import Prior
 
-NAMES = ("milling", "capacity", "mixing")
+NAMES = ("milling", "capacity", "mixing", "utilization")
 
 __all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "get"]
 
