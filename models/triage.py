@@ -133,10 +133,12 @@ def _predicted(fit: Fit, rows: pd.DataFrame, method: str, given: bool, seed: int
     weighed = mass * rng.normal(size=len(theta))
     read = _first(rows, "utilization", math.nan)
     if given and not math.isnan(read):
-        # The balance error of the cell moves its utilization and its capacities alike.
+        # The balance error of the cell moves its utilization and its capacities alike; that of
+        # the titration's reference moves the utilization alone.
         noise = np.hypot(of("utilization_noise"), _first(rows, "utilization_sd", 0.0))
         gain = spread**2 / (spread**2 + noise**2)
-        theta = theta + gain * (read / (1.0 + weighed) - theta)
+        connected = read / ((1.0 + weighed) * (1.0 + of("reference_error")))
+        theta = theta + gain * (connected - theta)
         spread = spread * np.sqrt(1.0 - gain)
     connected = np.clip(theta + spread * rng.normal(size=len(theta)), 0.02, None)
     rate = rows["c_rate"].to_numpy(dtype=float)[None, :]
