@@ -1,6 +1,6 @@
 """How long a record of 100,000 rows and a folder of 200 exports take. All data are simulated.
 
-    python benchmarks/cycler.py
+    python benchmarks/exports.py
 
 Prints one table: for each file format the seconds to read a long record, to find its rests, and
 to differentiate one half cycle; then the seconds for the folder. Best of three.
