@@ -71,7 +71,13 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         if column not in rows:
             raise ValueError(f"no column {column!r}: losses need capacity_mAh_g, utilization and "
                              "utilization_sd of each row")
+    if not (reference_capacity > 0 and reference_capacity_sd >= 0 and reference_error >= 0):
+        raise ValueError("reference_capacity must be above 0, its sd and reference_error not below")
     rows = rows[rows["capacity_mAh_g"].notna() & rows["utilization"].notna()]
+    unsure = rows.index[~(rows["utilization_sd"] >= 0)]
+    if len(unsure):
+        raise ValueError(f"row {unsure[0]}: utilization_sd is missing or below 0; a utilization "
+                         "without its error gives a loss without one")
     cell = (rows["cell"].astype(str) if "cell" in rows
             else pd.Series([f"row {i}" for i in rows.index], index=rows.index))
     codes, labels = pd.factorize(cell)

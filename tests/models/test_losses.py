@@ -62,3 +62,14 @@ def test_every_column_has_its_interval_and_what_is_missing_is_named() -> None:
     assert "cancels" in found.attrs["note"]
     with pytest.raises(ValueError, match="no column 'utilization_sd'"):
         cell_losses(cell().drop(columns="utilization_sd"), **REFERENCE)
+
+
+@pytest.mark.parametrize("sd", [np.nan, -0.01])
+def test_a_utilization_without_an_error_is_refused(sd: float) -> None:
+    with pytest.raises(ValueError, match="row 0: utilization_sd is missing or below 0"):
+        cell_losses(cell(utilization_sd=sd), **REFERENCE)
+
+
+def test_a_reference_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="reference_capacity must be above 0"):
+        cell_losses(cell(), **REFERENCE | {"reference_capacity": 0.0})
