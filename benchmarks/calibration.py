@@ -24,7 +24,6 @@ from scipy import stats
 from ssbayes import models
 from ssbayes.models.engine import checks, encode, sampling
 from ssbayes.models.engine.fit import priors_of, wanted_parts
-from ssbayes.models.engine.inputs import slots_for
 from ssbayes.models.engine.response import draw_family, readings_at
 
 RETRY = 1.1
@@ -112,7 +111,7 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
     """
     model = models.get(name)
     encoded = encode.encode(DESIGNS[name](), model)
-    slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+    slots = model.slots(encoded.levels)
     graph = model.graph(slots, wanted_parts(model, encoded, False))
     kernel: dict[str, Any] = {
         "target_accept": model.accept,

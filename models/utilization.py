@@ -36,13 +36,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import data
 from .constancy import RELAXATION_SD_LN
 from .engine import Factor, Group, Inputs, LabModel, Outcome
 from .engine.arrays import namespace
-from .engine.encode import check_columns, encode, number, text
-from .engine.fit import Fit, priors_of, wanted_parts, with_prior_draws
-from .engine.sampling import sample
+from .engine.encode import number, text
+from .engine.fit import Fit
 
 FEWEST_PAIRS = 6
 """Cells read by both instruments below which the bias of diffraction is the prior's."""
@@ -183,7 +181,7 @@ MODEL = LabModel(
     outcomes=(Outcome("xrd_utilization"),),
     context=("charge_mAh", "relaxed_V", "kind"),
     encoders=(encode_points,),
-    adaptation="diag", accept=0.95,
+    adaptation="diag", accept=0.98, least_slots=1,
     what="Static utilization of cells titrated against a reference, all relaxed points at once",
     source="Vettori, Kissel et al., Chem. Commun. 62 (2026) 5241",
 )
@@ -196,10 +194,9 @@ def draws_of(fit: Any, cell: int = 0, name: str = "utilization") -> np.ndarray:
 
 def fit_cells(rows: pd.DataFrame, *, model: LabModel = MODEL, seed: int = 1, draws: int = 2000,
               tune: int = 1000) -> Fit:
-    """Fit a few cells at the padding they need, not at the catalog's sixteen slots.
+    """Fit the points of a few cells.
 
-    A cell has six latent numbers and a reference four; empty slots would be most of the posterior.
-    Compiled once for one, two, four, ... cells; then a re-fit takes a fraction of a second.
+    Compiled once for one, two, four, ... cells; then a re-fit takes some seconds.
 
     Parameters
     ----------
@@ -209,20 +206,7 @@ def fit_cells(rows: pd.DataFrame, *, model: LabModel = MODEL, seed: int = 1, dra
     model, seed, draws, tune
         As in ``LabModel.fit``.
     """
-    clean = data.validate(rows.reset_index(drop=True), model.columns, where="points", open=True)
-    encoded = encode(clean, model)
-    slots = {name: 1 << max(len(labels) - 1, 0).bit_length()
-             for name, labels in encoded.levels.items()}
-    graph = model.graph(slots)
-    check_columns(encoded.columns, len(encoded.index), slots)
-    sampler = model.graph(slots, wanted_parts(model, encoded, False))
-    values = sampler.pack(encoded.columns, priors_of(model, sampler))
-    posterior, statistics = sample(sampler, values, engine="nutpie", seed=seed, draws=draws,
-                                   tune=tune, chains=4, target_accept=0.98, depth=8)
-    posterior = with_prior_draws(posterior, model, graph, seed)
-    options = {"seed": seed, "statements": False, "engine": "nutpie", "draws": draws, "tune": tune,
-               "chains": 4}
-    return Fit(model, clean, encoded, graph, posterior, statistics, options)
+    return model.fit(rows.reset_index(drop=True), seed=seed, draws=draws, tune=tune)
 
 
 def utilization(cell: Any, reference: Any, **options: Any) -> Any:

@@ -18,7 +18,6 @@ from ... import data
 from . import checks, response
 from .encode import Encoded, check_columns, encode, same_length
 from .graph import Graph
-from .inputs import slots_for
 from .priors import Prior
 from .sampling import QUICK, THOROUGH, sample
 
@@ -45,7 +44,7 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     if not clean.index.is_unique:
         clean = clean.reset_index(drop=True)
     encoded = encode(clean, model, statements=statements)
-    slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+    slots = model.slots(encoded.levels)
     graph = model.graph(slots)
     check_columns(encoded.columns, len(encoded.index), {**graph.registry.slots, **slots})
     same_length(encoded.columns, [outcome.name for outcome in model.outcomes])
@@ -145,7 +144,7 @@ class Fit:
         """
         clean = data.validate(table, model.columns, where="table", open=True)
         encoded = encode(clean, model, statements=statements)
-        slots = {group: slots_for(len(labels)) for group, labels in encoded.levels.items()}
+        slots = model.slots(encoded.levels)
         graph = model.graph(slots)
         count = len(next(iter(parameters.values())))
         filled = {}
@@ -356,7 +355,7 @@ class Fit:
         encoded = encode(table, model, statements=meta["options"]["statements"])
         if encoded.levels != meta["levels"]:
             raise ValueError(f"{path}: the levels of its table are not those of its draws")
-        graph = model.graph({g: slots_for(len(v)) for g, v in encoded.levels.items()})
+        graph = model.graph(model.slots(encoded.levels))
         posterior = _padded(posterior, graph)
         if set(posterior) != set(graph.parameter_names):
             odd = sorted(set(map(str, posterior)) ^ set(graph.parameter_names))

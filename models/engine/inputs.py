@@ -21,9 +21,9 @@ def values_of(columns: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     return np.log(columns[name.removeprefix(LN)])
 
 
-def slots_for(levels: int) -> int:
-    """Number of padded slots for a group of so many levels: a power of two, 16 at least."""
-    return max(16, 1 << max(levels - 1, 0).bit_length())
+def slots_for(levels: int, least: int = 16) -> int:
+    """Number of padded slots for a group of so many levels: a power of two, ``least`` or more."""
+    return max(least, 1 << max(levels - 1, 0).bit_length())
 
 
 @dataclass(frozen=True)

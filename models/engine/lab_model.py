@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +110,9 @@ class LabModel:
     adaptation
         How the sampler learns the posterior's shape: ``low_rank`` follows correlated parameters,
         ``diag`` costs less where there are hundreds of group effects and no such ridge.
+    least_slots
+        Slots that every group has at least; fewer where a level has many numbers of its own, and
+        empty slots would be most of the posterior.
     accept
         Acceptance rate of the sampler; above 0.8 it takes smaller steps, for narrow funnels.
     source
@@ -128,6 +131,7 @@ class LabModel:
     what: str = ""
     adaptation: str = "low_rank"
     accept: float = 0.8
+    least_slots: int = 16
     source: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     pooled: tuple[str, ...] = ()
@@ -209,11 +213,18 @@ class LabModel:
             overrides[name] = value
         return replace(self, overrides=overrides)
 
+    def slots(self, levels: Mapping[str, Sized]) -> dict[str, int]:
+        """Padded number of slots for the levels of each group."""
+        from .inputs import slots_for
+
+        return {group: slots_for(len(labels), self.least_slots)
+                for group, labels in levels.items()}
+
     def graph(self, slots: Mapping[str, int], wanted: frozenset[str] | None = None) -> Graph:
-        """The PyMC graph at this padding (16 where a group is not named) with these parts."""
+        """The PyMC graph at this padding (the least where a group is not named), these parts."""
         from .graph import graph_of
 
-        full = {group.name: slots.get(group.name, 16) for group in self.groups}
+        full = {group.name: slots.get(group.name, self.least_slots) for group in self.groups}
         return graph_of(self.name, self.build, full, self.overrides, wanted)
 
     def fit(
