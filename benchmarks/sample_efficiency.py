@@ -4,8 +4,8 @@
 
 Every strategy meets the same virtual mills, the same four random starts and the same noise of
 the k-th experiment, and then chooses one experiment at a time. After each of ``--at``
-experiments two settings are judged by their *true* mean: the one that the strategy recommends
-and the one that measured best. Each finished campaign is one line of ``--out``; a run that is
+experiments three settings are judged by their *true* mean: the tried one that the strategy
+recommends, the one that it holds for the best anywhere, and the one that measured best. Each finished campaign is one line of ``--out``; a run that is
 started again does only what is missing or what changed code made stale.
 """
 
@@ -43,6 +43,7 @@ def play(law: str, seed: int, strategy: str, at: tuple[int, ...]) -> dict[str, A
     player = STRATEGIES[strategy](mill, seed)
     rows = pd.DataFrame()
     recommended: dict[int, list[float]] = {}
+    foreseen: dict[int, list[float]] = {}
     measured: dict[int, list[float]] = {}
     waits: list[float] = []
     for k in range(max(at)):
@@ -54,6 +55,7 @@ def play(law: str, seed: int, strategy: str, at: tuple[int, ...]) -> dict[str, A
         player.tell(reading)
         if k + 1 in at:
             recommended[k + 1] = _numbers(player.recommend())
+            foreseen[k + 1] = _numbers(player.foresee())
             measured[k + 1] = _numbers(best_measured(rows))
     return {
         "law_version": mill.law_version,
@@ -68,6 +70,8 @@ def play(law: str, seed: int, strategy: str, at: tuple[int, ...]) -> dict[str, A
         "ratio": mill.ratio(rows.filter(FACTORS)).round(5).tolist(),
         "recommended": recommended,
         "recommended_ratio": {k: _ratio(mill, v) for k, v in recommended.items()},
+        "foreseen": foreseen,
+        "foreseen_ratio": {k: _ratio(mill, v) for k, v in foreseen.items()},
         "measured_ratio": {k: _ratio(mill, v) for k, v in measured.items()},
         "seconds": round(time.perf_counter() - began, 2),
         "slowest_ask_s": round(max(waits), 2),

@@ -11,6 +11,8 @@ from strategies import TITLES
 
 WITHIN = 0.02
 LEVEL = 0.90
+JUDGED = {"": "recommended (tried)", "foreseen_": "best expected anywhere",
+          "measured_": "best measured"}
 
 
 def share_interval(hits: int, n: int) -> tuple[float, float]:
@@ -37,8 +39,9 @@ def difference_interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, fl
 def summary(done: pd.DataFrame, at: tuple[int, ...], peer: str = "skopt_gp") -> pd.DataFrame:
     """One row a law, strategy and number of experiments.
 
-    Columns ``share``, ``low``, ``high`` judge the recommended setting, ``measured_*`` the best
-    measured one, ``diff*`` the recommended one against the peer's on the same mills.
+    Columns ``share``, ``low``, ``high`` judge the recommended setting, ``foreseen_*`` the best
+    expected anywhere, ``measured_*`` the best measured, ``diff*`` the recommended one against the
+    peer's on the same mills.
     """
     table = []
     groups: Any = done.groupby(["law_version", "strategy"], sort=False)
@@ -50,6 +53,7 @@ def summary(done: pd.DataFrame, at: tuple[int, ...], peer: str = "skopt_gp") -> 
             first = _good(group, "measured_ratio", k)
             row = {"law": law, "strategy": strategy, "k": k, "mills": len(good)}
             row |= _share(good, "") | _share(first, "measured_")
+            row |= _share(_good(group, "foreseen_ratio", k), "foreseen_")
             shared = group.index.intersection(other.index)
             if strategy != peer and len(shared):
                 pair = _good(other.loc[shared], "recommended_ratio", k)
@@ -87,7 +91,7 @@ def markdown(table: pd.DataFrame, at: tuple[int, ...]) -> str:
         lines += [f"| strategy | judged | {head} |", "| --- | --- |" + " --- |" * len(at)]
         for strategy, rows in by_law.groupby("strategy", sort=False):
             rows, title = rows.set_index("k"), TITLES.get(str(strategy), str(strategy))
-            for prefix, judged in (("", "recommended"), ("measured_", "best measured")):
+            for prefix, judged in JUDGED.items():
                 cells = [
                     f"{rows.at[k, prefix + 'share']:.0%} "
                     f"({rows.at[k, prefix + 'low']:.0%}-{rows.at[k, prefix + 'high']:.0%})"

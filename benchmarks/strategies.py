@@ -1,8 +1,8 @@
 """Strategies that play on virtual mills, one experiment at a time.
 
-A strategy is made with ``(mill, seed)`` and has three methods: ``tell(rows)`` hands it the
+A strategy is made with ``(mill, seed)`` and has four methods: ``tell(rows)`` hands it the
 readings of one more experiment, ``ask()`` gives the next setting, ``recommend()`` the tried
-setting that it holds for the best. `STRATEGIES` names them, `version` stamps their code, so that
+setting that it holds for the best, ``foresee()`` the one anywhere in the space. `STRATEGIES` names them, `version` stamps their code, so that
 results of changed code are measured again.
 """
 
@@ -29,6 +29,7 @@ class Strategy(Protocol):
     def tell(self, rows: pd.DataFrame) -> None: ...
     def ask(self) -> pd.DataFrame: ...
     def recommend(self) -> pd.DataFrame: ...
+    def foresee(self) -> pd.DataFrame: ...
 
 
 class Random:
@@ -46,6 +47,9 @@ class Random:
 
     def recommend(self) -> pd.DataFrame:
         return best_measured(self.rows)
+
+    def foresee(self) -> pd.DataFrame:
+        return self.recommend()
 
 
 class Skopt:
@@ -93,6 +97,13 @@ class Skopt:
         expected = surrogate.predict(self.optimizer.space.transform(self.tried))
         return pd.DataFrame([self.tried[int(np.argmin(expected))]], columns=FACTORS)
 
+    def foresee(self) -> pd.DataFrame:
+        """The best expected mean of its surrogate among many random settings and those tried."""
+        self._learn()
+        many = virtual.random_settings(8192, 0)[FACTORS].to_numpy().tolist() + self.tried
+        expected = self.optimizer.models[-1].predict(self.optimizer.space.transform(many))
+        return pd.DataFrame([many[int(np.argmin(expected))]], columns=FACTORS)
+
 
 class Ssbayes:
     """A campaign of this project, through its public calls; recommends `Campaign.best`."""
@@ -130,7 +141,13 @@ class Ssbayes:
         return table.filter(FACTORS).astype(float).reset_index(drop=True)
 
     def recommend(self) -> pd.DataFrame:
-        best: Any = self.campaign.best()
+        return self._best("tried")
+
+    def foresee(self) -> pd.DataFrame:
+        return self._best("space")
+
+    def _best(self, over: Any) -> pd.DataFrame:
+        best: Any = self.campaign.best(over)
         return pd.DataFrame([[float(best[name]) for name in FACTORS]], columns=FACTORS)
 
 

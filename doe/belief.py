@@ -5,12 +5,13 @@ Two hypotheses explain the readings of an objective:
 physics
     true mean = response of a posterior draw of the model, its contrasts enlarged by a factor
     near one, + a Gaussian process; the factor's error and the amplitude are drawn towards zero,
-    so that both stay small until the residuals demand them;
+    so that both stay small until the residuals demand them. The physics is asked to be right at
+    the good settings: its own error grows with the distance from the best reading;
 data alone
     true mean = an unknown constant + a Gaussian process.
 
 Their leave-one-out predictive densities decide which share of the draws each gets, never below
-a tenth. A wrong model is therefore found out by its own predictions, and costs little.
+a twentieth. A wrong model is therefore found out by its own predictions, and costs little.
 
 References
 ----------
@@ -37,18 +38,18 @@ if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
     from .space import Space
 
-LEAST = 0.1
+LEAST = 0.05
 """Smallest share of the draws that either hypothesis keeps."""
 TAIL = 0.05
 """Tail on either side of the 90 % equal-tailed intervals."""
-BELIEVED = 0.8
+BELIEVED = 0.95
 """Probability of the physics before any reading is predicted: its laws are published and its
 priors wide, and leave-one-out over four or five readings is mostly chance."""
 
 ALONE = Prior(amplitude=1.5, batch=0.2, noise=0.1, noise_sd=1.0, length=0.5, length_sd=0.75)
 """Data alone, relative to the sd of the readings; the length is that of one factor."""
 DISCREPANCY = Prior(
-    amplitude=0.6, batch=1e-3, noise=0.7, noise_sd=0.5, length=0.5, length_sd=0.6, slope=0.3
+    amplitude=0.25, batch=1e-3, noise=0.7, noise_sd=0.5, length=0.5, length_sd=0.6, slope=0.3
 )
 """Discrepancy of the physics, relative to its spread over the space.
 
@@ -107,6 +108,7 @@ def believe(
     seed: int,
     options: Mapping[str, Any] | None = None,
     kept: Mapping[str, np.ndarray] | None = None,
+    maximize: bool = True,
 ) -> Belief:
     """Learn from rows.
 
@@ -126,6 +128,8 @@ def believe(
         ``statements``: whether published statements among the rows take part.
     kept : mapping of arrays, optional
         `Belief.kept` of the same rows and model: nothing is fitted again.
+    maximize : bool
+        Whether larger is better: the physics has to be right at the good settings.
 
     Raises
     ------
@@ -142,9 +146,9 @@ def believe(
     parts: list[tuple[Values, Values, np.ndarray]] = []
     if model is not None:
         told = physics.Physics.learn(
-            model, rows, space, objective, fixed, seed, dict(options or {}), known
+            model, rows, space, objective, fixed, seed, dict(options or {}), known, maximize
         )
-        parts.append(_with_physics(told, seen, space, seed, known, notes))
+        parts.append(_with_physics(told, seen, space, seed, known, notes, maximize))
     if model is None or len(seen) >= 3:
         parts.append(_alone(seen, space, seed, known))
     weight = float(model is not None)
@@ -175,7 +179,7 @@ def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> 
 
     Pseudo-BMA averaged over the Bayesian bootstrap of the readings, so that a difference that
     hangs on one reading does not decide, and bounded for each reading, since importance weights
-    are unsure of the most influential one; never below a tenth, nor above nine.
+    are unsure of the most influential one; never below a twentieth, nor above nineteen.
     """
     each = np.clip(physical - alone, -LOUDEST, LOUDEST)
     gain = len(each) * rng.dirichlet(np.ones(len(each)), 1000) @ each
@@ -191,9 +195,12 @@ def _with_physics(
     seed: int,
     kept: dict[str, np.ndarray],
     notes: list[str],
+    maximize: bool,
 ) -> tuple[Values, Values, np.ndarray]:
     """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
     cell, batch = told.scatter(seen.settings)
+    best = seen.value.max(initial=-np.inf) if maximize else seen.value.min(initial=np.inf)
+    own = physics.slack(seen.value - best)
     if (seen.batch < 0).all():
         cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
@@ -204,13 +211,13 @@ def _with_physics(
     process = surrogate.learn(
         space.encode(seen.settings),
         seen.value - mean,
-        cell / np.sqrt(seen.cells),
+        np.hypot(cell / np.sqrt(seen.cells), own),
         seen.batch,
         prior,
         scale,
         np.random.default_rng([seed, 1]),
         known=mean - level,
-        spread=told.spread(seen.settings),
+        spread=np.hypot(told.spread(seen.settings), own),
         theta=kept.get("theta_physics"),
     )
     kept["theta_physics"] = process.theta

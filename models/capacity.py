@@ -10,16 +10,18 @@ capacity in it); a low utilization raises the effective rate C/U. The time const
 the loss index x_0 at R = 0.1 1/h, full contact and 19.1 mg/cm2:
 
     x = x_0 (R / 0.1)^n (loading / 19.1)^(n l) / T,      tau = (x_0 / T)^(1/n) / 0.1,
-    T = contact exp(-3 (1 - w) D),       contact = 1 - exp(-(E_m (SE / SN)^k / E_c)^p),
-    U = expit(u + batch) exp(-w D),                      D = SE^a SN^b, 1 at E_m = E_d.
+    1 / T = 1 / contact + 10 (1 - w) D,      contact = 1 - exp(-(E_m / E_c)^p exp(-SE_t / SE)),
+    U = expit(u + batch) exp(-w X),          D = SE^a SN^b, X = SE^c, both 1 at E_m = E_d.
 
-Transport T rises as milling builds contacts, by E_m and, at equal E_m, with the weight k by its
-intensity: collisions too weak to deform build nothing. It falls with damage D, which grows with
-stress energy and with stress number separately. A share w of the damage disconnects material
-(cracks: static), the rest slows transport (kinetic; the 3 makes both kinds cost about the same
-capacity). Without a measured utilization beyond the onset of damage w is not informed, and the
-split of the loss is then reported as undetermined. Readings of one batch share a deviation of its
-utilization; cells of a batch differ by the noise of a reading, which grows with the rate.
+Two resistances in series slow the connected material: that of the contacts, which falls as
+milling builds them, and that of damage D, which grows with stress energy and with stress number
+separately. Contacts are built by E_m; collisions weaker than the threshold SE_t deform nothing and
+add E_m without a contact. Hard collisions, however few, crack the active material and disconnect
+some of it: X. A share w of the damage is static, the rest kinetic; the 10 makes both kinds cost
+about the same capacity. Without a measured utilization beyond the onset of damage w is not
+informed, and the split of the loss is then reported as undetermined. Readings of one batch share a
+deviation of its utilization; cells of a batch differ by the noise of a reading, which grows with
+the rate.
 
 Sources: Frankenberg et al., Small (2025), doi 10.1002/smll.202507279; Kissel et al., Adv. Energy
 Mater. (2025) 2405405 (loss groups, effective rate); Tian et al., Nat. Commun. 10 (2019) 1933.
@@ -41,7 +43,7 @@ from .statements import path_rows, read_statements, statement_encoder
 
 LOADING_REFERENCE = 19.1
 """Composite loading of a 15 mg pellet of 10 mm diameter, mg/cm2."""
-KINETIC = 3.0
+KINETIC = 10.0
 """Weight of kinetic damage, so that it costs about as much capacity as static damage."""
 LN_BALANCE = math.log(8.0)
 """ln of relative stress energy over stress number in the middle of the published runs."""
@@ -49,7 +51,7 @@ PATH = {"rpm": tuple(float(r) for r in np.geomspace(200.0, 1100.0, 33)), "millin
 """Path over speed at 15 min (E_m 30 to 4500 J/g) along which statements on E_m are read."""
 
 
-def contact_formation(ln_energy_ratio: Any, power: Any) -> Any:
+def contact_formation(ln_energy_ratio: Any, power: Any, ln_stress_ratio: Any) -> Any:
     """Share of the possible electrolyte contacts that milling has formed, 0..1.
 
     Parameters
@@ -58,9 +60,12 @@ def contact_formation(ln_energy_ratio: Any, power: Any) -> Any:
         ln(E_m / E_c), with E_c the energy scale of contact formation.
     power
         Exponent (1).
+    ln_stress_ratio
+        ln(SE / SE_t): stress energy over the threshold below which a collision deforms nothing.
     """
-    xp = namespace(ln_energy_ratio, power)
-    return -xp.expm1(-xp.exp(power * ln_energy_ratio))
+    xp = namespace(ln_energy_ratio, power, ln_stress_ratio)
+    useful = power * ln_energy_ratio - xp.exp(xp.minimum(-ln_stress_ratio, 3.0))
+    return -xp.expm1(-xp.exp(useful))
 
 
 def milling_damage(ln_energy_ratio: Any, ln_stress_energy: Any, ln_stress_number: Any,
@@ -80,7 +85,7 @@ def milling_damage(ln_energy_ratio: Any, ln_stress_energy: Any, ln_stress_number
     both = (energy_exponent + number_exponent) * ln_energy_ratio
     tilt = (energy_exponent - number_exponent) * (
         ln_stress_energy - ln_stress_number - LN_BALANCE)
-    return xp.exp(xp.minimum(0.5 * (both + tilt), 3.0))
+    return xp.exp(xp.minimum(0.5 * (both + tilt), 5.0))
 
 
 def rate_capability(ln_index: Any, power: Any) -> Any:
@@ -137,11 +142,11 @@ def build(x: Inputs) -> None:
     contact_power = x.prior("contact_power", "LogNormal", 0.8, 0.4,
                             meaning="steepness of contact formation",
                             source="between square root (random breakage) and first order")
-    intensity = x.prior("contact_intensity", "Normal", 0.0, 0.3,
-                        meaning="growth of contact formation with stress energy over stress number "
-                                "at equal E_m",
-                        source="0: E_m alone counts, as published for 5 mm beads; a collision too "
-                               "weak to deform adds E_m and no contact (stressing model)")
+    threshold = x.prior("contact_threshold", "LogNormal", 0.3, 1.5,
+                        meaning="stress energy (1 at 200 rpm, 5 mm) below which a collision forms "
+                                "hardly any contact",
+                        source="below ordinary practice: 3 mm beads at 300 rpm, which mill "
+                               "sulfides well, have 0.4")
     damage_energy = x.prior("damage_energy", "LogNormal", 2000.0, 1.2, unit="J/g",
                             meaning="E_m at which damage reaches 1", source=generic)
     damage_se = x.prior("damage_stress_energy_exponent", "LogNormal", 1.0, 0.5,
@@ -149,6 +154,10 @@ def build(x: Inputs) -> None:
     damage_sn = x.prior("damage_stress_number_exponent", "LogNormal", 1.0, 0.5,
                         meaning="growth of damage with the number of collisions",
                         source="sign only")
+    crack_power = x.prior("crack_exponent", "LogNormal", 2.0, 0.5,
+                          meaning="growth of cracks with stress energy",
+                          source="strengths of grains scatter with a Weibull modulus of 2 to 8, "
+                                 "half of that in energy")
     static_share = x.prior("static_damage_share", "Beta", 1.0, 1.0,
                            meaning="share of damage that disconnects material", source="flat")
     reference = x.prior("reference_capacity", "Normal", 200.0, 3.0, unit="mAh/g",
@@ -158,7 +167,7 @@ def build(x: Inputs) -> None:
                     meaning="logit of the undamaged static utilization",
                     source="mixing study, 74 to 95 % over all composites (line 913)")
     loss_index = x.prior("loss_index", "LogNormal", 0.1, 1.0,
-                         meaning="x_0: kinetic loss index at 0.1 1/h, full contact, 19.1 mg/cm2",
+                         meaning="x_0: kinetic loss index at 0.1 1/h, full contact, no damage, 19.1 mg/cm2",
                          source="a loss of 2 to 25 % at 0.1C; time constants of 1 min to 1 h")
     rate_power = x.prior("rate_power", "TruncatedNormal", 0.6, 0.15, 0.4, 0.75,
                          meaning="exponent n of the rate law",
@@ -179,12 +188,13 @@ def build(x: Inputs) -> None:
     nu = x.prior("noise_nu", "Gamma", 3.0, 0.3, meaning="degrees of freedom of the reading noise",
                  source="low outliers are reported; weak")
 
-    tilt = intensity * (ln_se - ln_sn - LN_BALANCE)
-    contact = contact_formation(ln_energy + tilt - pt.log(contact_energy), contact_power)
+    contact = contact_formation(ln_energy - pt.log(contact_energy), contact_power,
+                                ln_se - pt.log(threshold))
     damage = milling_damage(ln_energy - pt.log(damage_energy), ln_se, ln_sn, damage_se, damage_sn)
-    ln_transport = pt.log(contact) - KINETIC * (1.0 - static_share) * damage
+    cracks = milling_damage(ln_energy - pt.log(damage_energy), ln_se, ln_sn, crack_power, 0.0)
+    ln_transport = -pt.log(1.0 / contact + KINETIC * (1.0 - static_share) * damage)
     utilization = (expit(level + x.effect("batch", "batch", batch_sd))
-                   * pt.exp(-static_share * damage))
+                   * pt.exp(-static_share * cracks))
     ln_rate = (x.log("c_rate") + x.log("c_rate_basis_mAh_g") - math.log(0.1)
                - pt.log(reference) - pt.log(utilization))
     ln_loading = x.log("areal_loading_mg_cm2") - math.log(LOADING_REFERENCE)

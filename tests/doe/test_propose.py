@@ -229,11 +229,11 @@ def test_without_readings_the_physics_speaks_alone(with_law):
     assert all("no reading" in r for r in proposal.reason)
 
 
-def test_weights_stay_between_a_tenth_and_nine():
+def test_each_hypothesis_keeps_its_least_share():
     rng = np.random.default_rng(0)
     worse, better = np.full(30, -9.0), np.full(30, -1.0)
-    assert belief.share(better, worse, rng) == pytest.approx(0.9)
-    assert belief.share(worse, better, rng) == pytest.approx(0.1)
+    assert belief.share(better, worse, rng) == pytest.approx(1.0 - belief.LEAST)
+    assert belief.share(worse, better, rng) == pytest.approx(belief.LEAST)
     assert belief.share(better, better, rng) == pytest.approx(belief.BELIEVED)
 
 
