@@ -5,8 +5,9 @@
 Every strategy meets the same virtual mills, the same four random starts and the same noise of
 the k-th experiment, and then chooses one experiment at a time. After each of ``--at``
 experiments three settings are judged by their *true* mean: the tried one that the strategy
-recommends, the one that it holds for the best anywhere, and the one that measured best. Each finished campaign is one line of ``--out``; a run that is
-started again does only what is missing or what changed code made stale.
+recommends, the one that it holds for the best anywhere, and the one that measured best. Each
+finished campaign is one line of ``--out``; a run that is started again does only what is missing
+or what changed code made stale.
 """
 
 from __future__ import annotations

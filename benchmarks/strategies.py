@@ -2,8 +2,8 @@
 
 A strategy is made with ``(mill, seed)`` and has four methods: ``tell(rows)`` hands it the
 readings of one more experiment, ``ask()`` gives the next setting, ``recommend()`` the tried
-setting that it holds for the best, ``foresee()`` the one anywhere in the space. `STRATEGIES` names them, `version` stamps their code, so that
-results of changed code are measured again.
+setting that it holds for the best, ``foresee()`` the one anywhere in the space. `STRATEGIES`
+names them, `version` stamps their code, so that results of changed code are measured again.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ Two hypotheses explain the readings of an objective:
 physics
     true mean = response of a posterior draw of the model, its contrasts enlarged by a factor
     near one, + a Gaussian process; the factor's error and the amplitude are drawn towards zero,
-    so that both stay small until the residuals demand them. The physics is asked to be right at
-    the good settings: its own error grows with the distance from the best reading;
+    so that both stay small until the residuals demand them;
 data alone
     true mean = an unknown constant + a Gaussian process.
 
@@ -108,7 +107,6 @@ def believe(
     seed: int,
     options: Mapping[str, Any] | None = None,
     kept: Mapping[str, np.ndarray] | None = None,
-    maximize: bool = True,
 ) -> Belief:
     """Learn from rows.
 
@@ -128,8 +126,6 @@ def believe(
         ``statements``: whether published statements among the rows take part.
     kept : mapping of arrays, optional
         `Belief.kept` of the same rows and model: nothing is fitted again.
-    maximize : bool
-        Whether larger is better: the physics has to be right at the good settings.
 
     Raises
     ------
@@ -146,9 +142,9 @@ def believe(
     parts: list[tuple[Values, Values, np.ndarray]] = []
     if model is not None:
         told = physics.Physics.learn(
-            model, rows, space, objective, fixed, seed, dict(options or {}), known, maximize
+            model, rows, space, objective, fixed, seed, dict(options or {}), known
         )
-        parts.append(_with_physics(told, seen, space, seed, known, notes, maximize))
+        parts.append(_with_physics(told, seen, space, seed, known, notes))
     if model is None or len(seen) >= 3:
         parts.append(_alone(seen, space, seed, known))
     weight = float(model is not None)
@@ -195,12 +191,9 @@ def _with_physics(
     seed: int,
     kept: dict[str, np.ndarray],
     notes: list[str],
-    maximize: bool,
 ) -> tuple[Values, Values, np.ndarray]:
     """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
     cell, batch = told.scatter(seen.settings)
-    best = seen.value.max(initial=-np.inf) if maximize else seen.value.min(initial=np.inf)
-    own = physics.slack(seen.value - best)
     if (seen.batch < 0).all():
         cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
@@ -211,13 +204,13 @@ def _with_physics(
     process = surrogate.learn(
         space.encode(seen.settings),
         seen.value - mean,
-        np.hypot(cell / np.sqrt(seen.cells), own),
+        cell / np.sqrt(seen.cells),
         seen.batch,
         prior,
         scale,
         np.random.default_rng([seed, 1]),
         known=mean - level,
-        spread=np.hypot(told.spread(seen.settings), own),
+        spread=told.spread(seen.settings),
         theta=kept.get("theta_physics"),
     )
     kept["theta_physics"] = process.theta

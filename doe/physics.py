@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from .space import Space
 
 _PREFIX = "posterior:"
-SAMPLER: dict[str, Any] = {"draws": 300, "tune": 1000, "rhat": 1.05}
+SAMPLER: dict[str, Any] = {"draws": 300, "tune": 500, "rhat": 1.1}
 """For the few hundred draws that are kept; chains that disagree by less move no suggestion."""
-SLACK = 0.4
-"""Error of the physics as a share of what a setting lacks to the best reading."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,9 @@ class Physics:
         seed: int,
         options: Mapping[str, Any],
         kept: dict[str, np.ndarray],
-        maximize: bool = True,
     ) -> Physics:
         """Fit the model, or take the draws of ``kept``; new draws are put there."""
-        table = _with_condition(lenient(rows, objective, fixed, maximize), space, objective, fixed)
+        table = _with_condition(rows, space, objective, fixed)
         statements = bool(options.get("statements", False))
         notes: list[str] = []
         if not any(name.startswith(_PREFIX) for name in kept):
@@ -100,32 +97,6 @@ class Physics:
         if not blocks:
             return np.zeros((self.response.n_draws, 0))
         return np.concatenate(blocks, axis=1)
-
-
-def lenient(
-    rows: pd.DataFrame, objective: str, fixed: Mapping[str, Any], maximize: bool
-) -> pd.DataFrame:
-    """The rows with the error of the physics stated for each reading of the objective."""
-    if objective not in rows.columns or not len(rows):
-        return rows
-    value = pd.to_numeric(rows[objective], errors="coerce")
-    asked = [name for name in fixed if name in rows.columns]
-    same = [rows[name] for name in asked] or [pd.Series(0, index=rows.index)]
-    best = value.groupby(same, dropna=False).transform("max" if maximize else "min")
-    column = f"{objective}_sd"
-    stated = pd.to_numeric(rows[column], errors="coerce") if column in rows.columns else 0.0 * value
-    own = slack((value - best).to_numpy())
-    return rows.assign(**{column: np.hypot(np.where(np.isnan(stated), 0.0, stated), own)})
-
-
-def slack(lack: np.ndarray) -> np.ndarray:
-    """Sd of the physics' own error at a reading that lacks so much to the best one.
-
-    No law is right everywhere. A law that must fit ruined settings to the precision of a reading
-    pays for it where it matters, at the good ones; so its error is taken to grow by `SLACK` with
-    the distance from the best reading at the same condition.
-    """
-    return SLACK * np.abs(lack)
 
 
 def _named_groups(model: LabModel) -> set[str]:

@@ -101,7 +101,7 @@ def estimate(
     """
     found = belief.believe(
         space, rows, objective=objective, model=model, fixed=fixed or {}, seed=seed,
-        options=options, kept=kept, maximize=maximize,
+        options=options, kept=kept,
     )  # fmt: skip
     draws = found.mean(settings)
     return Estimate(draws, found.cell_sd(settings, draws), found.weight, found.notes, found.kept)
@@ -160,7 +160,7 @@ def propose(
     """
     found = belief.believe(
         space, rows, objective=objective, model=model, fixed=fixed or {}, seed=seed,
-        options=options, kept=kept, maximize=maximize,
+        options=options, kept=kept,
     )  # fmt: skip
     sign = 1.0 if maximize else -1.0
     rng = np.random.default_rng([seed, 5])
