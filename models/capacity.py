@@ -36,6 +36,7 @@ import numpy as np
 import pandas as pd
 
 from . import milling
+from .electrode import AREAL_CURRENT, anode_drop
 from .engine import Factor, Group, Inputs, LabModel, Outcome, expit, namespace
 from .engine.arrays import without_gradient
 from .microstructure import MARKERS, microstructure
@@ -180,6 +181,9 @@ def build(x: Inputs) -> None:
     loading_power = x.prior("loading_exponent", "Uniform", 1.0, 2.0,
                             meaning="growth of the time constant with areal loading",
                             source="1 for a resistance, 2 for diffusion")
+    anode_cost = x.prior("anode_cost", "HalfNormal", 0.2, unit="mAh/g per mV",
+                         meaning="capacity lost per mV that an anode drops beyond an ordinary one",
+                         source="slope of a discharge curve near its cutoff, 0.05 to 0.5")
     batch_sd = x.prior("batch_sd", "HalfNormal", 0.12, meaning="batch spread of logit utilization",
                        source="mixing study: machine-made cells differ by 2.4 mAh/g, batches by no "
                               "more (0.1); hand-ground ones would by 10 (0.4)")
@@ -209,7 +213,10 @@ def build(x: Inputs) -> None:
                 + rate_power * (ln_rate + loading_power * ln_loading)
                 + x.effect("batch_loss", "batch", loss_sd))
     efficiency = rate_capability(ln_index, rate_power)
-    capacity = reference * utilization * efficiency
+    current = (x["c_rate_basis_mAh_g"] * x["areal_loading_mg_cm2"]
+               * (AREAL_CURRENT / (200.0 * LOADING_REFERENCE)))
+    drop = anode_drop(x["c_rate"], x["anode_resistance_ohm_cm2"], current)
+    capacity = reference * utilization * efficiency - anode_cost * drop
     x.report("utilization", utilization)
     x.report("kinetic_efficiency", efficiency)
     x.report("static_loss", reference * (1.0 - utilization))
@@ -239,7 +246,8 @@ MODEL = LabModel(
     "capacity", build,
     factors=(*milling.FACTORS, Factor("c_rate", default=0.1, level="row"),
              Factor("c_rate_basis_mAh_g", default=200.0, level="row"),
-             Factor("areal_loading_mg_cm2", default=LOADING_REFERENCE, level="cell")),
+             Factor("areal_loading_mg_cm2", default=LOADING_REFERENCE, level="cell"),
+             Factor("anode_resistance_ohm_cm2", default=0.0, level="cell")),
     groups=(*milling.GROUPS, Group("batch", lone_in_noise=True)),
     outcomes=(
         Outcome("capacity_mAh_g", "StudentT", alike=ALIKE), Outcome("utilization", optional=True),

@@ -14,6 +14,11 @@ from .engine import namespace
 
 REFERENCE_RATE = 0.1
 """Rate (1/h) at which batch and cell SDs are stated."""
+ANODE_OHM_CM2 = 5.0
+"""Areal resistance of an ordinary indium-lithium anode (ohm cm2): 6.3 +- 2.8 made apart, 2.5 +- 1.0
+pressed with the cell; Kissel et al., lines 871-873."""
+AREAL_CURRENT = 2.7
+"""Current density at 1C (mA/cm2) of 19.1 mg/cm2 composite with 70 % active material, 200 mAh/g."""
 BALANCE_SD_MG = 0.1
 """Standard deviation of one weighing (mg); Kissel et al., line 863."""
 
@@ -76,3 +81,19 @@ def balance_error(composite_mass: Any) -> Any:
     """Relative error of a weighed composite mass in mg; 0 where no mass (0) is given."""
     xp = namespace(composite_mass)
     return xp.where(composite_mass > 0, BALANCE_SD_MG / xp.maximum(composite_mass, 0.5), 0.0)
+
+
+def anode_drop(c_rate: Any, resistance: Any, current: Any = AREAL_CURRENT) -> Any:
+    """Voltage (mV) that the cell loses on its anode beyond an ordinary one; below 0 for a better.
+
+    Parameters
+    ----------
+    c_rate
+        Nominal rate (1/h).
+    resistance
+        Areal resistance of the anode (ohm cm2); 0 where it was not measured: no loss.
+    current
+        Current density at 1C (mA/cm2).
+    """
+    xp = namespace(c_rate, resistance, current)
+    return xp.where(resistance > 0, c_rate * current * (resistance - ANODE_OHM_CM2), 0.0)

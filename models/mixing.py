@@ -16,7 +16,9 @@ the correlation between rates (the static part is shared; the kinetic part is sh
 and new in each reading of a cell), and how much of the capacity the utilization explains. Reading
 noise is Student-t; its scale grows with the rate and differs by method. A balance error of 0.1 mg
 on the composite mass moves all capacities and the utilization of a cell together; the mass of the
-titration's reference moves all utilizations one way and all active capacities the other.
+titration's reference moves all utilizations one way and all active capacities the other. Where the
+anode's resistance was measured, the voltage it takes at the rate costs capacity apart from mixing,
+and operators who made several batches have an effect of their own: neither is read as bad mixing.
 
 Published summaries and single cells inform the same parameters. A pooled row is never used beside
 the batches it contains: they are, with what the pooled row says about the cells left over
@@ -44,6 +46,7 @@ from .comparison import Comparison, at_rate, compare, components, explained_by_u
 from .electrode import (
     REFERENCE_RATE,
     active_capacity,
+    anode_drop,
     balance_error,
     gross_capacity,
     spread_factors,
@@ -111,6 +114,13 @@ def build(x: Inputs) -> None:
         meaning="relative error of all utilizations through their common reference cell",
         source="reference mass 5.25 +- 0.09 mg (line 2875); other laboratories weigh no better")
 
+    anode_cost = x.prior("anode_cost", "HalfNormal", 0.2, unit="mAh/g per mV",
+                         meaning="capacity lost per mV that an anode drops beyond an ordinary one",
+                         source="slope of a discharge curve near its cutoff, 0.05 to 0.5")
+    operator_sd = x.prior("operator_sd", "HalfNormal", 3.0, unit="mAh/g",
+                          meaning="SD between operators at 0.1C, beyond that of batches",
+                          source=generic)
+
     rate, method = x["c_rate"], x.code("method")
     theta, s = theta_of[method], share[method]
     law = (reference, loss_of[method], power)
@@ -122,10 +132,13 @@ def build(x: Inputs) -> None:
     z_mass = x.normals("balance", "cell")[x.code("cell")]
     mass_error = balance_error(x["composite_mass_mg"])
 
-    lift = s**0.5 / slope_0 * (batch_sd[method] * z[:, 0] + cell_sd[method] * z_cell)
+    by_operator = x.effect("operator", "operator", operator_sd)
+    lift = (s**0.5 * (batch_sd[method] * z[:, 0] + cell_sd[method] * z_cell)
+            + by_operator) / slope_0
     theta_cell = pt.maximum(theta + lift, 0.02)
     weighed = 1.0 + mass_error * z_mass
     q = gross_capacity(theta_cell, rate, *law) + batch_sd[method] * kinetic * z[:, 1]
+    q = q - anode_cost * anode_drop(rate, x["anode_resistance_ohm_cm2"])
     noise = cell_sd[method] * kinetic
     scale = noise * pt.sqrt((nu - 2.0) / nu)
     x.observe("capacity_mAh_g", "StudentT", mu=q * weighed, sigma=scale, nu=nu)
@@ -170,19 +183,36 @@ def encode_active(
     }
 
 
+def encode_operators(
+    rows: pd.DataFrame, table: pd.DataFrame, statements: bool
+) -> dict[str, np.ndarray]:
+    """Codes of operators; 0 for one who made a single batch, whose effect is that of the batch."""
+    operator = text(rows, "operator").to_numpy()
+    batch = np.array(["|".join(key) for key in zip(
+        *(text(rows, c) for c in ("study", "method", "batch")), strict=True)], dtype=object)
+    known = dict.fromkeys(name for name in operator if name)
+    codes = np.zeros(len(rows), dtype="int64")
+    for slot, name in enumerate(known, 1):
+        own = operator == name
+        codes[own] = slot if len(set(batch[own])) > 1 else 0
+    return {"operator": codes}
+
+
 _ALIKE = ("capacity_basis", "c_rate_basis_mAh_g", "charge_mode", "window")
 
 MODEL = LabModel(
     name="mixing",
     build=build,
     factors=(Factor("c_rate", level="row"),
-             Factor("composite_mass_mg", default=0.0, level="cell")),
-    groups=(Group("method", varies=False), Group("batch"), Group("cell")),
+             Factor("composite_mass_mg", default=0.0, level="cell"),
+             Factor("anode_resistance_ohm_cm2", default=0.0, level="cell")),
+    groups=(Group("method", varies=False), Group("operator"), Group("batch"), Group("cell")),
     outcomes=(Outcome("capacity_mAh_g", "StudentT", _ALIKE), Outcome("utilization"),
               Outcome("active_capacity_mAh_g", alike=_ALIKE)),
     context=("active_fraction", "contains", "same_cells", "row_id", "capacity_cycles"),
     summaries=("capacity_mAh_g",),
-    encoders=(summary_encoder("capacity_mAh_g", along="c_rate"), encode_active),
+    encoders=(summary_encoder("capacity_mAh_g", along="c_rate"), encode_active,
+              encode_operators),
     adaptation="diag", accept=0.95,
     what="Gross capacity, utilization and their spread between batches and cells, by mixing method",
     source="Kissel et al., Adv. Energy Mater. (2025) 2405405",

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from ssbayes import data, models
 from ssbayes.models import comparison, electrode, mixing, planning
-from ssbayes.models.engine import published, summaries
+from ssbayes.models.engine import encode, published, summaries
 
 POOLED_HAND = "g1"
 LAW = (202.0, 0.34, 0.56)
@@ -401,3 +401,53 @@ def test_mistakes_are_named(low):
         mixing.compare(low, "hand", "machine", equal_within=-1.0)
     with pytest.raises(ValueError, match="3 readings"):
         mixing.explained_by_utilization(low, pd.DataFrame({"utilization": [0.9]}), [0.1])
+
+
+# --- what is not the mixing's fault
+
+
+@pytest.fixture(scope="module")
+def bad_anodes():
+    """Simulated: equally good methods; the machine's cells had worse anodes, by 40 ohm cm2."""
+    rng = np.random.default_rng(11)
+    table = simulated_cells(rng, batches=6, cells=2)
+    table = table[table["c_rate"].isin([0.1, 1.0])].reset_index(drop=True)
+    worse = {"hand": 8.0, "machine": 48.0}
+    cell = table.groupby(["method", "batch", "cell"]).ngroup()
+    spread = np.exp(0.4 * rng.normal(size=cell.max() + 1))[cell]
+    table["anode_resistance_ohm_cm2"] = table["method"].map(worse) * spread
+    drop = electrode.anode_drop(table["c_rate"], table["anode_resistance_ohm_cm2"])
+    table["capacity_mAh_g"] -= 0.25 * drop
+    return table
+
+
+def test_a_bad_anode_is_not_read_as_bad_mixing(model, bad_anodes):
+    blind = bad_anodes.drop(columns="anode_resistance_ohm_cm2")
+    gain = {}
+    for name, table in (("told", bad_anodes), ("blind", blind)):
+        fit = model.fit(table, seed=3)
+        at = pd.DataFrame({"method": ["machine", "hand"], "c_rate": 1.0})
+        mean = fit.predict(at, outcome="capacity_mAh_g").to_numpy()
+        gain[name] = mean[:, 0] - mean[:, 1]
+        if name == "told":
+            low, high = np.quantile(comparison.draws(fit, "anode_cost"), [0.005, 0.995])
+            assert low < 0.25 < high
+    true = (electrode.gross_capacity(0.9, 1.0, *LAW) - electrode.gross_capacity(0.86, 1.0, *LAW))
+    low, high = np.quantile(gain["told"], [0.005, 0.995])
+    assert low < true < high
+    assert np.mean(gain["blind"]) < true - 10.0
+
+
+def test_an_unmeasured_anode_is_an_ordinary_one():
+    assert electrode.anode_drop(1.0, 0.0) == 0.0
+    assert electrode.anode_drop(1.0, electrode.ANODE_OHM_CM2) == 0.0
+    assert electrode.anode_drop(0.5, 25.0) == pytest.approx(0.5 * 2.7 * 20.0)
+
+
+def test_an_operator_with_one_batch_is_that_batch(model):
+    table = pd.DataFrame({
+        "method": "hand", "batch": ["1", "2", "3", "3"], "cell": ["a", "b", "c", "d"],
+        "operator": ["Ada", "Ada", "Bo", "Bo"], "c_rate": 0.1,
+        "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0], "capacity_basis": "gross"})
+    codes = encode.encode(data.validate(table, model.columns, where="t", open=True), model)
+    assert codes.columns["operator"].tolist() == [1, 1, 0, 0]
