@@ -21,7 +21,9 @@ some of it: X. A share w of the damage is static, the rest kinetic; the 10 makes
 about the same capacity. Without a measured utilization beyond the onset of damage w is not
 informed, and the split of the loss is then reported as undetermined. Readings of one batch share a
 deviation of its utilization and one of its loss, which also holds what these laws leave out;
-cells of a batch differ by the noise of a reading, which grows with the rate.
+cells of a batch differ by the noise of a reading, which grows with the rate. Measured utilizations
+share the error of their reference cell; a cell's own weighing error, common to its utilization and
+its capacity, is followed in ``mixing``, whose rows are cells.
 
 Sources: Frankenberg et al., Small (2025), doi 10.1002/smll.202507279; Kissel et al., Adv. Energy
 Mater. (2025) 2405405 (loss groups, effective rate); Tian et al., Nat. Commun. 10 (2019) 1933.
@@ -232,8 +234,13 @@ def build(x: Inputs) -> None:
         util_sd = x.prior("utilization_sd", "LogNormal", 0.02, 0.4, unit="1",
                           meaning="error of a measured utilization",
                           source="mass error 2 % (mixing study, titration)")
+        titrated = 1.0 + x.prior(
+            "reference_error", "Normal", 0.0, 0.02, unit="1",
+            meaning="relative error of all utilizations through their common reference cell",
+            source="reference mass 5.25 +- 0.09 mg (mixing study, line 2875)")
         lone_u = x.alone("batch") * batch_sd * utilization * (1.0 - utilization)
-        x.observe("utilization", "Normal", mu=utilization, sigma=pt.sqrt(util_sd**2 + lone_u**2))
+        x.observe("utilization", "Normal", mu=utilization * titrated,
+                  sigma=pt.sqrt(util_sd**2 + lone_u**2))
     microstructure(x, contact, damage, ln_transport, ln_se, ln_sn, damage_se, damage_sn)
     if x.wants("statements"):
         read_statements(x, "capacity_mAh_g", "specific_energy_J_g", capacity,
