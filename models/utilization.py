@@ -192,8 +192,8 @@ def draws_of(fit: Any, cell: int = 0, name: str = "utilization") -> np.ndarray:
     return fit.posterior[f"utilization.{name}"].to_numpy()[:, :, cell + 1].ravel()
 
 
-def fit_cells(rows: pd.DataFrame, *, model: LabModel = MODEL, seed: int = 1, draws: int = 2000,
-              tune: int = 1000) -> Fit:
+def fit_cells(rows: pd.DataFrame, *, model: LabModel = MODEL, seed: int = 1, draws: int = 1500,
+              tune: int = 800) -> Fit:
     """Fit the points of a few cells.
 
     Compiled once for one, two, four, ... cells; then a re-fit takes some seconds.

@@ -220,6 +220,31 @@ def test_diffraction_is_a_second_instrument_whose_bias_is_the_priors():
     assert {"utilization", "utilization_sd"} == set(both.row())
 
 
+@pytest.mark.slow
+def test_a_dozen_pairs_tell_the_bias_of_diffraction():
+    """Simulated: diffraction reads four points too much on cells that were titrated as well."""
+    rng, parts = np.random.default_rng(5), []
+    for k in range(12):
+        case = virtual.simulate("constant", 300 + k)
+        points = made_points(case, f"cell {k}")
+        points["reference"] = f"reference {k}"
+        read = case.truth + 0.04 + 0.01 * rng.normal()
+        parts += [points, pd.DataFrame({"cell": [f"cell {k}"], "reference": [f"reference {k}"],
+                                        "xrd_utilization": [read], "xrd_utilization_sd": [0.01]})]
+    fit = fit_cells(pd.concat(parts, ignore_index=True), draws=500, tune=800)
+    bias = draws_of_bias(fit)
+    low, high = np.quantile(bias, [0.005, 0.995])
+    assert low < 0.04 < high
+    assert bias.std() < 0.02  # prior 0.1
+
+
+def test_a_saved_utilization_reopens(simulated, tmp_path):
+    case, _ = simulated[0]
+    fit = fit_cells(made_points(case), draws=200, tune=300)
+    again = models.Fit.open(fit.save(tmp_path / "cell.fit"))
+    assert np.allclose(draws_of(again), draws_of(fit))
+
+
 def draws_of_bias(fit):
     return fit.posterior["utilization.xrd_bias"].to_numpy().ravel()
 
