@@ -230,11 +230,14 @@ def _modes(raw: dict[str, np.ndarray], volts: np.ndarray, current: np.ndarray | 
     code = raw.get("mode")
     held = np.zeros(n, dtype=bool) if code is None else code == 2
     if current is None:
-        gain = np.diff(charge, prepend=charge[0])
-        sign = np.sign(gain).astype(int)
+        sign = np.sign(np.diff(charge, prepend=charge[0])).astype(int)
+        still = np.zeros(n, dtype=bool)
+        for a, b in still_spans(charge, PLATEAU_ROWS):
+            still[a if a == 0 else a + 1 : b + 1] = True
+        sign[still] = 0
         starts, ends = _runs(sign)
         for a, b in zip(starts, ends, strict=True):  # a short halt of the counter is no rest
-            if sign[a] == 0 and b - a < PLATEAU_ROWS:
+            if sign[a] == 0 and not still[a]:
                 sign[a:b] = sign[a - 1] if a else sign[min(b, n - 1)]
         return np.where(sign == 0, 0, 1), sign
     largest = float(np.quantile(np.abs(current), 0.999))
@@ -254,6 +257,24 @@ def _modes(raw: dict[str, np.ndarray], volts: np.ndarray, current: np.ndarray | 
             if b - first >= 3 and abs(current[b - 1]) < CV_FALL * level:
                 mode[first:b] = 2
     return mode, direction
+
+
+def still_spans(charge: np.ndarray, least_rows: int) -> list[tuple[int, int]]:
+    """First and last row of each stretch of constant charge: the rests of a record without current.
+
+    Parameters
+    ----------
+    charge : ndarray, shape (n,)
+        In any unit; steps below a thousandth of the usual one are noise of the counter.
+    least_rows : int
+        A shorter stretch is a pause and no rest.
+    """
+    moves = np.abs(np.diff(charge))
+    usual = np.median(moves[moves > 0]) if (moves > 0).any() else 1.0
+    still = np.concatenate([[False], moves < 1e-3 * usual, [False]])
+    edges = np.flatnonzero(np.diff(still.astype(int)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)
+            if b - a >= least_rows]
 
 
 def _codes(step: np.ndarray | None, n: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .cycler import still_spans
 from .files import file_error
 from .problems import Problem, TableError
 
@@ -191,12 +192,7 @@ def relaxed_points(record: pd.DataFrame, *, least_rows: int = 50) -> pd.DataFram
     if least_rows < LAST_ROWS:
         raise ValueError(f"least_rows is {least_rows}; a rest has at least {LAST_ROWS} rows")
     u, q = (record[name].to_numpy(float) for name in ("voltage_V", "charge_mAh"))
-    moves = np.abs(np.diff(q))
-    typical = np.median(moves[moves > 0]) if (moves > 0).any() else 1.0
-    still = np.concatenate([[False], moves < 1e-3 * typical, [False]])
-    edges = np.flatnonzero(np.diff(still.astype(int)))
-    spans = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)
-             if b - a >= least_rows]
+    spans = still_spans(q, least_rows)
     if not spans:
         told = (f"no rest: its charge is never constant over {least_rows} rows. A titration needs "
                 "rests; give the table of relaxed points, or a record that has them")
