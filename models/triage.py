@@ -3,12 +3,12 @@
 A low capacity has three kinds of cause: little connected material (the mixing's own result, which
 must stay in the data), a resistive anode (not the cathode's fault), or something unexplained. The
 mixing model predicts the capacity that a cell of its method should have *given* its measured
-utilization; what that leaves unexplained is judged, and the anode's resistance is compared with
-published ones of the same preparation.
+utilization and the voltage that its anode takes; what that leaves unexplained is judged, and the
+anode's resistance is compared with published ones of the same preparation.
 
-Limits: no published table has resistances and capacities of single cells, so a high resistance
-explains a low capacity in words, not in mAh/g. A cell that took part in the fit has pulled the
-fit towards itself a little.
+Limits: no published table has resistances and capacities of single cells, so what a millivolt on
+the anode costs is the prior's until the fit has cells with measured anodes. A cell that took part
+in the fit has pulled the fit towards itself a little.
 
 Source of the resistances: Kissel et al., Adv. Energy Mater. (2025) 2405405, lines 871-873.
 """
@@ -98,7 +98,11 @@ def triage(fit: Fit, cell: Any, *, anode_ohm_cm2: float | None = None,
         raise ValueError(f"rows of one cell have several methods: {', '.join(methods)}")
     if fit.model.name != "mixing" or methods[0] not in fit.encoded.levels["method"]:
         raise ValueError(f"the fit ({fit.model.name}) has no method {methods[0]!r}")
+    ohm_cm2 = _first(rows, "anode_resistance_ohm_cm2", 0.0) if anode_ohm_cm2 is None else (
+        anode_ohm_cm2)
     drawn = {given: _predicted(fit, rows, methods[0], given, seed) for given in (False, True)}
+    drop = electrode.anode_drop(rows["c_rate"].to_numpy(dtype=float)[None, :], ohm_cm2)
+    drawn[True] = drawn[True] - of_method(fit, "anode_cost", methods[0])[:, None] * drop
     read = rows["capacity_mAh_g"].to_numpy(dtype=float)
     table = pd.DataFrame({"c_rate": rows["c_rate"], "capacity_mAh_g": read})
     chance = {}

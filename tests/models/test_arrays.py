@@ -39,7 +39,8 @@ FUNCTIONS = {
     "specific_energy": (
         lambda n, t, d, f: milling.specific_energy(n, t, d, f, power_constant=2.1),
         (RPM, TIME, BEAD, FILLING)),
-    "contact_formation": (capacity.contact_formation, (np.log(ENERGY / 150.0), *several(0.8))),
+    "contact_formation": (capacity.contact_formation,
+                          (np.log(ENERGY / 150.0), *several(0.8), LN_SE + 1.2)),
     "milling_damage": (capacity.milling_damage,
                        (np.log(ENERGY / 2000.0), LN_SE, LN_SN, *several(1.0, 0.6))),
     "rate_capability": (capacity.rate_capability,

@@ -314,7 +314,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def of_cells(model, cells):
-    return model.fit(cells, seed=2)
+    return model.fit(cells, seed=2, rhat=1.05)
 
 
 def test_single_cells_recover_the_methods(of_cells):

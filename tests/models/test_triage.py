@@ -22,7 +22,7 @@ def fit() -> models.Fit:
     numbers = {"utilization": 0.90, "active_capacity": 201.0, "rate_loss": 0.32, "rate_power": 0.6,
                "batch_sd": 3.0, "cell_sd": 3.0, "static_share": 0.8, "kinetic_growth": 0.3,
                "active_scatter": 4.0, "reference_error": 0.0, "noise_nu": 8.0,
-               "utilization_noise": 0.005}
+               "utilization_noise": 0.005, "anode_cost": 0.2, "operator_sd": 1.0}
     slots = model.graph({}).shapes
     draws = {}
     for name, shape in slots.items():
