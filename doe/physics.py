@@ -49,11 +49,18 @@ class Physics:
         table = _with_condition(rows, space, objective, fixed)
         statements = bool(options.get("statements", False))
         notes: list[str] = []
-        if not any(name.startswith(_PREFIX) for name in kept):
-            fit = model.fit(table, seed=seed, statements=statements, **SAMPLER)
-            kept |= _thinned(fit)
-            notes = list(fit.convergence.sentences)
-        fit = _restored(model, table, statements, kept)
+        fit = None
+        if any(name.startswith(_PREFIX) for name in kept):
+            try:
+                fit = _restored(model, table, statements, kept)
+            except KeyError:
+                kept.clear()
+                notes.append("the kept draws are of another version of the model: fitted again")
+        if fit is None:
+            sampled = model.fit(table, seed=seed, statements=statements, **SAMPLER)
+            kept |= _thinned(sampled)
+            notes += sampled.convergence.sentences
+            fit = _restored(model, table, statements, kept)
         known = {
             name: value
             for name, value in fixed.items()

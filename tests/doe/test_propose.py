@@ -273,3 +273,29 @@ def test_a_campaign_without_physics_runs_on_these_suggestions():
         campaign.record(done)
     assert truth(campaign.best().to_frame().T)[0] > 0.93 * 165.0
     assert SPACE.feasible(campaign.suggest(2)).all()
+
+
+def test_draws_of_another_version_of_the_model_are_not_used(monkeypatch):
+    class Fitted:
+        convergence = type("Convergence", (), {"sentences": []})
+
+        def response(self, objective):
+            return objective
+
+    class Model:
+        groups = ()
+
+        def fit(self, *_, **__):
+            return Fitted()
+
+    def restored(model, table, statements, kept):
+        if "posterior:new" not in kept:
+            raise KeyError("the draws hold no 'new'")
+        return Fitted()
+
+    monkeypatch.setattr(physics, "_restored", restored)
+    monkeypatch.setattr(physics, "_thinned", lambda fit: {"posterior:new": np.zeros(3)})
+    kept = {"posterior:old": np.zeros(3), "theta_physics": np.zeros(3)}
+    told = physics.Physics.learn(Model(), run(3), SPACE, OBJECTIVE, {}, 1, {}, kept)
+    assert "another version of the model" in told.notes[0]
+    assert set(kept) == {"posterior:new"}
