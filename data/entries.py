@@ -80,8 +80,8 @@ def text(value: object) -> str | None:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         value_ = float(value)
         return str(int(value_)) if value_.is_integer() and abs(value_) < 1e15 else repr(value_)
-    words = " ".join(str(value).split())
-    return "".join(c for c in words if c.isprintable()).strip() or None
+    seen = "".join(c for c in str(value) if c.isprintable() or c.isspace())
+    return " ".join(seen.split()) or None
 
 
 def _wanted(spec: Column) -> str:

@@ -33,6 +33,11 @@ def test_a_valid_table_comes_back_as_it_was_written(tmp_path, ending, table):
     pd.testing.assert_frame_equal(data.read(path), clean, rtol=1e-14)
 
 
+def test_a_character_that_cannot_be_seen_leaves_no_second_space():
+    clean = data.validate(pd.DataFrame({"rpm": [600.0], "note": ["0\r\U00018cd6\r0"]}))
+    assert clean["note"].iloc[0] == "0 0"
+
+
 def test_every_literature_table_comes_back(tmp_path):
     for name in data.catalog()["name"]:
         table = data.load(name)
