@@ -28,6 +28,12 @@ WHAT = {
     "kissel2025_utilization": "static utilization by three techniques, as printed",
     "kissel2025_correlations": "correlation of capacity with utilization and with resistance",
     "kissel2025_anode_resistance": "anode resistance by preparation, before and after cycling",
+    "kissel2025_carbon_cells": "six composites of rising carbon content: first cycle, 1C capacity, "
+    "utilization, retention, and published statements",
+    "kissel2025_annealing": "a coating annealed at seven temperatures: printed numbers and the "
+    "published statements on coverage, oxidation, degradation and cells",
+    "kissel2025_coatings": "cathode resistance of six coatings and the bare reference at four "
+    "times, and its growth during the hold",
 }
 
 

@@ -140,13 +140,16 @@ def _kinds(table: pd.DataFrame, specs: Mapping[str, Column]) -> Iterator[Problem
                     f"the reading error of {name}, above 0: a value read off a figure needs one",
                 )
     for row in _rows(_series(table, "kind") == "statement"):
-        for name in ("statement", "outcome", "over", "value"):
+        between = "statement" in table and table.at[row, "statement"] == "best_between"
+        values = ("value_low", "value_high") if between else ("value",)
+        for name in ("statement", "outcome", "over", *values):
             if name not in table or pd.isna(table.at[row, name]):
                 yield Problem(
                     row,
                     name,
                     "nothing",
-                    f"a {name}: a statement row names its statement, outcome, over and value",
+                    f"a {name}: a statement row names its statement, outcome, over and "
+                    + " and ".join(values),
                 )
         for name in ("outcome", "over"):
             named = table.at[row, name] if name in table else None

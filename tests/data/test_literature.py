@@ -37,6 +37,9 @@ def test_the_catalog_lists_every_file_of_the_folder_and_nothing_else():
         "kissel2025_utilization": 7,
         "kissel2025_correlations": 10,
         "kissel2025_anode_resistance": 4,
+        "kissel2025_carbon_cells": 26,
+        "kissel2025_annealing": 24,
+        "kissel2025_coatings": 35,
     }
 
 
