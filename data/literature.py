@@ -30,10 +30,20 @@ WHAT = {
     "kissel2025_anode_resistance": "anode resistance by preparation, before and after cycling",
     "kissel2025_carbon_cells": "six composites of rising carbon content: first cycle, 1C capacity, "
     "utilization, retention, and published statements",
+    "kissel2025_carbon_conductivity": "electronic and ionic conductivity of matrix and composite "
+    "over carbon content",
+    "kissel2025_recipes": "weighed masses, solid volumes and mixed densities of the composites "
+    "made by mechanofusion",
+    "kissel2025_stress_intensity": "stress intensity and coverage over rotor speed, thickness of "
+    "coatings, porosity and plasticity of the matrix",
     "kissel2025_annealing": "a coating annealed at seven temperatures: printed numbers and the "
     "published statements on coverage, oxidation, degradation and cells",
     "kissel2025_coatings": "cathode resistance of six coatings and the bare reference at four "
     "times, and its growth during the hold",
+    "kissel2025_annealed_film": "tape-cast cells with a coating annealed at 400 degC and without: "
+    "rate test and retention",
+    "kissel2025_coating_cells": "text numbers of the cells with six coatings: capacities, coverage, "
+    "rise of resistance, retention; contradictions in the text marked",
 }
 
 

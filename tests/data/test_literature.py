@@ -38,8 +38,13 @@ def test_the_catalog_lists_every_file_of_the_folder_and_nothing_else():
         "kissel2025_correlations": 10,
         "kissel2025_anode_resistance": 4,
         "kissel2025_carbon_cells": 26,
+        "kissel2025_carbon_conductivity": 11,
+        "kissel2025_recipes": 18,
+        "kissel2025_stress_intensity": 22,
         "kissel2025_annealing": 24,
         "kissel2025_coatings": 35,
+        "kissel2025_annealed_film": 12,
+        "kissel2025_coating_cells": 39,
     }
 
 
