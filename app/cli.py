@@ -177,7 +177,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--by", metavar="BENCH", help="a bench that gets suggestions of its own")
     made.add_argument("--out", **out)
     new = made.add_argument_group("a new campaign")
-    new.add_argument("--space", help="a ready-made space (milling), or a .json file")
+    new.add_argument("--space", help="a ready-made space (milling, mechanofusion,\n"
+                     "annealing), or a .json file")
     goal = new.add_mutually_exclusive_group()
     goal.add_argument("--maximize", metavar="COLUMN", help="the outcome to make large")
     goal.add_argument("--minimize", metavar="COLUMN", help="the outcome to make small")

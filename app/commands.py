@@ -143,10 +143,11 @@ def space_of(text: str) -> Space:
     """A ready-made space by its name, or one from a JSON file."""
     from .. import doe
 
-    if text == "milling":
-        return doe.spaces.milling()
+    if text in doe.spaces.NAMES:
+        return getattr(doe.spaces, text)()
     if not text.endswith(".json"):
-        raise InputError(f"--space {text}: neither a ready-made space (milling) nor a .json file")
+        ready = ", ".join(doe.spaces.NAMES)
+        raise InputError(f"--space {text}: neither a ready-made space ({ready}) nor a .json file")
     try:
         body = json.loads(Path(text).read_text(encoding="utf-8"))
     except ValueError as error:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import designs, posterior, strategies
+from . import designs, plots, posterior, strategies
 from . import state as states
 from .declaration import Declaration, plain
-from .errors import CampaignError
+from .errors import CampaignError, listing
+from .space import Space
 from .state import OPEN, PREDICTED, State
 
 START = 4
@@ -63,6 +64,8 @@ def new_suggestions(
     body["suggestions"] = [
         {"suggestion": f"s{number:04d}", **entry} for number, entry in enumerate(entries, first)
     ]
+    _tell_runs(space, body["suggestions"])
+    body["notes"] += _remarks(space, body["suggestions"])
     return body, draws
 
 
@@ -105,6 +108,27 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
     parts = [table.loc[table["state"].isin(OPEN), names], left]
     parts = [p for p in parts if len(p)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+
+
+def _tell_runs(space: Space, entries: list[dict[str, Any]]) -> None:
+    """Say in the reason which suggestion shares a run with which."""
+    table = pd.DataFrame([e["settings"] for e in entries])
+    for entry, partner in zip(entries, plots.companions(space, table), strict=True):
+        if partner is not None:
+            easy = [n for n in space.names if n not in space.hard]
+            entry["reason"] += (
+                f"; same run as {entries[partner]['suggestion']}, which differs in {listing(easy)}"
+            )
+
+
+def _remarks(space: Space, entries: list[dict[str, Any]]) -> list[str]:
+    """What is known of the soft regions that suggestions lie in, each region said once."""
+    said: dict[str, list[str]] = {}
+    remarks = space.remarks(pd.DataFrame([e["settings"] for e in entries]))
+    for entry, texts in zip(entries, remarks, strict=True):
+        for text in texts:
+            said.setdefault(text, []).append(entry["suggestion"])
+    return [f"{', '.join(names)}: {text}" for text, names in said.items()]
 
 
 def _entry(

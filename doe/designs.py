@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import search, sk
+from . import plots, search, sk
 from .space import Space
 
 
@@ -35,18 +35,21 @@ def start(
     Returns
     -------
     DataFrame
-        One column a factor, the most central setting first.
+        One column a factor, the most central setting first. With hard-to-change factors, settings
+        are put together into runs.
     """
+    rng = np.random.default_rng([seed, 6])
     size = n if beside is None else 16 * (n + len(beside))
     largest = 64 * size
     while size <= largest:
         table: Any = space.from_unit(sk.unit_design(len(space.factors), size, seed, sampler))
         table = table[space.feasible(table)].reset_index(drop=True)
         if len(table) >= n:
-            return search.tidy(space, spread(space, table, n, beside))
+            far = search.tidy(space, spread(space, table, n, beside))
+            return plots.share(space, far, rng)
         size *= 2
     table = space.sample(64 * n, np.random.default_rng(seed))
-    return search.tidy(space, spread(space, table, n, beside))
+    return plots.share(space, search.tidy(space, spread(space, table, n, beside)), rng)
 
 
 def spread(

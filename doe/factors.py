@@ -1,7 +1,8 @@
 """Factors: what a laboratory can set. `Real`, `Integer`, `Choice`.
 
-A factor knows its legal values, how to draw them (uniformly on its linear or logarithmic scale),
-how to place them on [0, 1] for a surrogate, and how to move a little from a value.
+A factor knows its legal values, how to draw them (uniformly on its own scale), how to place them
+on [0, 1] for a surrogate, and how to move a little from a value. It may be hard to change, and it
+may be in use only under a condition; where it is not, it takes the value of `void`.
 Units come from the column registry; a name that it does not know brings its own.
 """
 
@@ -17,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from ..data import columns
+from . import factor_checks as checks
+from . import scales
 from .errors import SpaceError, unknown
-
-MAX_LEVELS = 100_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class Real:
         Legal values are low, low + step, low + 2 step, ... up to high.
     unit : str, optional
         For a name that the registry does not know.
+    sqrt : bool
+        Whether equal differences of the square root are equal steps: for a small amount that may
+        be zero.
+    hard : bool
+        Hard to change: suggestions of one batch share its value as far as the space's `per_run`
+        allows, and differ in the other factors.
+    only_if : str, optional
+        The factor is in use only where this rule over other factors holds, as premixing is with
+        carbon: ``"cb_parts > 0"``. Where it does not hold, the value is 0, which is why `low`
+        must be above 0 (for text, "none").
     """
 
     name: str
@@ -46,13 +57,16 @@ class Real:
     log: bool = False
     step: float | None = None
     unit: str | None = None
+    sqrt: bool = False
+    hard: bool = False
+    only_if: str | None = None
     kind = "number"
 
     def __post_init__(self) -> None:
-        _set(self, low=_number(self, "low"), high=_number(self, "high"))
+        _set(self, low=checks.number(self, "low"), high=checks.number(self, "high"))
         if self.step is not None:
-            _set(self, step=_number(self, "step"))
-        _check_bounds(self)
+            _set(self, step=checks.number(self, "step"))
+        checks.check_bounds(self)
 
     @cached_property
     def levels(self) -> np.ndarray | None:
@@ -61,7 +75,7 @@ class Real:
             return None
         # rounding keeps 0.1 + 2 * 0.1 from becoming a level that nobody can type
         digits = 12 - math.floor(math.log10(max(abs(self.low), abs(self.high))))
-        return np.round(self.low + self.step * np.arange(_steps(self)), digits)
+        return np.round(self.low + self.step * np.arange(checks.steps(self)), digits)
 
 
 @dataclass(frozen=True)
@@ -74,22 +88,25 @@ class Integer:
     log: bool = False
     step: int = 1
     unit: str | None = None
+    sqrt: bool = False
+    hard: bool = False
+    only_if: str | None = None
     kind = "number"
 
     def __post_init__(self) -> None:
         for argument in ("low", "high", "step"):
-            value = _number(self, argument)
+            value = checks.number(self, argument)
             if value != int(value):
                 raise SpaceError(
                     f"{self.name}: {argument}={value:g} is not whole; give a whole number or "
                     f"use Real({self.name!r}, ...)"
                 )
             _set(self, **{argument: int(value)})
-        _check_bounds(self)
+        checks.check_bounds(self)
 
     @cached_property
     def levels(self) -> np.ndarray:
-        return self.low + self.step * np.arange(_steps(self))
+        return self.low + self.step * np.arange(checks.steps(self))
 
 
 @dataclass(frozen=True)
@@ -104,15 +121,20 @@ class Choice:
         For numbers: distances are those of the logarithms.
     unit : str, optional
         For a name that the registry does not know.
+    hard, only_if
+        As in `Real`.
     """
 
     name: str
     values: Sequence[Any]
     log: bool = False
     unit: str | None = None
+    hard: bool = False
+    only_if: str | None = None
+    sqrt = False
 
     def __post_init__(self) -> None:
-        _check_name(self)
+        checks.check_name(self)
         if isinstance(self.values, (str, bytes)) or not np.iterable(self.values):
             raise SpaceError(
                 f"{self.name}: values={self.values!r} is no list; write "
@@ -143,7 +165,7 @@ class Choice:
                 f"put a single one in the campaign's fixed={{{self.name!r}: ...}}"
             )
         _set(self, values=tuple(values))
-        _check_registry(self)
+        checks.check_registry(self)
 
     @property
     def kind(self) -> str:
@@ -181,12 +203,12 @@ def draw(factor: Factor, u: np.ndarray) -> np.ndarray:
     """Values from uniform numbers in [0, 1): uniform on the factor's own scale."""
     levels = factor.levels
     if levels is None:
-        return _unscale(factor, np.asarray(u, dtype=float))
-    if factor.kind == "text" or not factor.log:
+        return scales.number(factor, np.asarray(u, dtype=float))
+    if factor.kind == "text" or not (factor.log or factor.sqrt):
         chosen = np.floor(np.asarray(u) * len(levels)).astype(int)
     else:
-        # a level owns the stretch of the log axis that is nearer to it than to its neighbours
-        t = np.log(levels.astype(float))
+        # a level owns the stretch of the axis that is nearer to it than to its neighbours
+        t = scales.stretched(factor, levels.astype(float))
         middle = (t[1:] + t[:-1]) / 2
         edges = np.concatenate([[2 * t[0] - middle[0]], middle, [2 * t[-1] - middle[-1]]])
         chosen = np.searchsorted(middle, edges[0] + np.asarray(u) * (edges[-1] - edges[0]))
@@ -198,43 +220,50 @@ def encode(factor: Factor, values: Any) -> np.ndarray:
     if factor.kind == "text":
         assert factor.levels is not None
         return (values.to_numpy(dtype=object)[:, None] == factor.levels[None, :]).astype(float)
-    numbers = numeric(factor, values)
+    numbers = np.where(is_void(factor, values), middle(factor), numeric(factor, values))
     if factor.log and (numbers <= 0).any():
         raise SpaceError(f"{factor.name}: {numbers.min():g} has no logarithm; it must be above 0")
-    return _scale(factor, numbers)[:, None]
+    if factor.sqrt and (numbers < 0).any():
+        raise SpaceError(f"{factor.name}: {numbers.min():g} has no square root; 0 is the least")
+    return scales.place(factor, numbers)[:, None]
 
 
 def snap(factor: Factor, values: Any) -> np.ndarray:
     """Nearest legal value; a text that is no choice is an error."""
+    idle = is_void(factor, values)
     if factor.kind == "text":
         assert factor.levels is not None
-        for value in values:
+        for value in values[~idle]:
             if value not in factor.levels:
                 raise SpaceError(f"{unknown(value, factor.levels, f'value of {factor.name}')}")
         return values.to_numpy(dtype=object)
     numbers = numeric(factor, values)
     levels = factor.levels
     if levels is None:
-        return np.clip(numbers, factor.low, factor.high)
-    if factor.log:
+        return np.where(idle, 0.0, np.clip(numbers, factor.low, factor.high))
+    if factor.log or factor.sqrt:
         numbers = np.maximum(numbers, factor.low)
-    at, grid = _scale(factor, numbers), _scale(factor, levels.astype(float))
+    at, grid = scales.place(factor, numbers), scales.place(factor, levels.astype(float))
     right = np.clip(np.searchsorted(grid, at), 1, len(grid) - 1)
     nearest = np.where(at - grid[right - 1] <= grid[right] - at, right - 1, right)
-    return levels[nearest]
+    return np.where(idle, 0, levels[nearest]) if idle.any() else levels[nearest]
 
 
 def contains(factor: Factor, values: Any) -> np.ndarray:
-    """Where a value is legal (within one part in 1e9, for numbers that went through text)."""
+    """Where a value is legal (within one part in 1e9, for numbers that went through text).
+
+    Void is legal for a factor with a condition; whether the condition agrees, the space tells.
+    """
+    idle = is_void(factor, values)
     if factor.kind == "text":
         assert factor.levels is not None
-        return np.array([v in factor.levels for v in values], dtype=bool)
+        return np.array([v in factor.levels for v in values], dtype=bool) | idle
     numbers = numeric(factor, values)
     slack = 1e-9 * max(abs(factor.low), abs(factor.high))
     inside = within(factor, values)
     if factor.levels is not None:
         nearest = snap(factor, pd.Series(np.where(inside, numbers, factor.low)))
-        inside &= np.abs(nearest.astype(float) - numbers) <= slack
+        inside &= (np.abs(nearest.astype(float) - numbers) <= slack) | idle
     return inside
 
 
@@ -244,7 +273,25 @@ def within(factor: Factor, values: Any) -> np.ndarray:
         return contains(factor, values)
     numbers = numeric(factor, values)
     slack = 1e-9 * max(abs(factor.low), abs(factor.high))
-    return (numbers >= factor.low - slack) & (numbers <= factor.high + slack)
+    inside = (numbers >= factor.low - slack) & (numbers <= factor.high + slack)
+    return inside | is_void(factor, values)
+
+
+def void(factor: Factor) -> Any:
+    """What a factor is set to where its condition does not hold: 0, for text "none"."""
+    return "none" if factor.kind == "text" else 0
+
+
+def is_void(factor: Factor, values: Any) -> np.ndarray:
+    """Where a factor with a condition is not in use; nowhere for one without."""
+    if factor.only_if is None:
+        return np.zeros(len(values), dtype=bool)
+    return np.array([v == void(factor) for v in values], dtype=bool)
+
+
+def middle(factor: Factor) -> Any:
+    """The value in the middle of a factor's scale: void is encoded there, near to all values."""
+    return draw(factor, np.array([0.5]))[0]
 
 
 def move(factor: Factor, values: np.ndarray, rng: np.random.Generator, scale: Any) -> np.ndarray:
@@ -255,9 +302,9 @@ def move(factor: Factor, values: np.ndarray, rng: np.random.Generator, scale: An
         place = np.array([np.flatnonzero(levels == v)[0] for v in values])
         return levels[(place + rng.integers(1, len(levels), n)) % len(levels)]
     old = values.astype(float)
-    at = _scale(factor, old) + scale * rng.standard_normal(n)
+    at = scales.place(factor, old) + scale * rng.standard_normal(n)
     at = 1 - np.abs(1 - np.abs(at) % 2)  # reflected at both bounds: the walk stays symmetric
-    new = _unscale(factor, at)
+    new = scales.number(factor, at)
     if levels is None:
         return new
     place = np.searchsorted(levels, snap(factor, pd.Series(new)))
@@ -275,7 +322,8 @@ def tidy(factor: Factor, values: np.ndarray) -> np.ndarray:
     """
     if factor.levels is not None:
         return values
-    numbers = np.asarray(values, dtype=float)
+    numbers, idle = np.asarray(values, dtype=float), is_void(factor, values)
+    numbers = np.where(idle, factor.high, numbers)
     if factor.log and factor.high >= 2 * factor.low:
         unit = 10.0 ** (np.floor(np.log10(numbers)) - 2)
     else:
@@ -286,7 +334,7 @@ def tidy(factor: Factor, values: np.ndarray) -> np.ndarray:
     rounded = np.where(
         unit >= 1, np.round(numbers / unit) * unit, np.round(numbers / unit) / (1 / unit)
     )
-    return np.clip(rounded, factor.low, factor.high)
+    return np.where(idle, 0.0, np.clip(rounded, factor.low, factor.high))
 
 
 def numeric(factor: Factor, values: Any) -> np.ndarray:
@@ -309,6 +357,8 @@ def to_dict(factor: Factor) -> dict[str, Any]:
         if key in type(factor).__dataclass_fields__:
             value = getattr(factor, key)
             body[key] = list(value) if key == "values" else value
+    # said only where it is so: a file of before these existed stays the same declaration
+    body |= {k: v for k in ("sqrt", "hard", "only_if") if (v := getattr(factor, k))}
     return body
 
 
@@ -318,96 +368,6 @@ def from_dict(body: Mapping[str, Any]) -> Factor:
     return KINDS[body["kind"]](**arguments)
 
 
-def _scale(factor: Factor, numbers: Any) -> Any:
-    if factor.log:
-        return np.log(numbers / factor.low) / math.log(factor.high / factor.low)
-    return (numbers - factor.low) / (factor.high - factor.low)
-
-
-def _unscale(factor: Factor, at: np.ndarray) -> np.ndarray:
-    if factor.log:
-        numbers = factor.low * np.exp(at * math.log(factor.high / factor.low))
-    else:
-        numbers = factor.low + at * (factor.high - factor.low)
-    return np.clip(numbers, factor.low, factor.high)
-
-
 def _set(factor: Factor, **values: Any) -> None:
     for key, value in values.items():
         object.__setattr__(factor, key, value)
-
-
-def _number(factor: Real | Integer, argument: str) -> float:
-    value = getattr(factor, argument)
-    try:
-        if isinstance(value, (bool, str)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError):
-        raise SpaceError(f"{factor.name}: {argument}={value!r} is no number") from None
-    if not math.isfinite(number):
-        raise SpaceError(f"{factor.name}: {argument}={number} must be finite")
-    return number
-
-
-def _steps(factor: Real | Integer) -> int:
-    assert factor.step is not None
-    return math.floor((factor.high - factor.low) / factor.step + 1e-9) + 1
-
-
-def _check_name(factor: Factor) -> None:
-    if not isinstance(factor.name, str) or not factor.name.isidentifier():
-        raise SpaceError(
-            f"{factor.name!r} is no column name; use letters, digits and _, such as 'milling_min'"
-        )
-
-
-def _check_bounds(factor: Real | Integer) -> None:
-    _check_name(factor)
-    if factor.low >= factor.high:
-        raise SpaceError(
-            f"{factor.name}: low={factor.low:g} must be below high={factor.high:g}; "
-            f"a constant belongs in the campaign's fixed={{{factor.name!r}: ...}}"
-        )
-    if factor.log and factor.low <= 0:
-        raise SpaceError(f"{factor.name}: log=True needs low above 0, got {factor.low:g}")
-    if factor.step is not None:
-        if factor.step <= 0 or factor.step > factor.high - factor.low:
-            raise SpaceError(
-                f"{factor.name}: step={factor.step:g} must be above 0 and at most "
-                f"high - low = {factor.high - factor.low:g}"
-            )
-        if _steps(factor) > MAX_LEVELS:
-            raise SpaceError(
-                f"{factor.name}: step={factor.step:g} makes {_steps(factor)} levels, more than "
-                f"{MAX_LEVELS}; use a wider step, or Real without a step"
-            )
-    _check_registry(factor)
-
-
-def _check_registry(factor: Factor) -> None:
-    known = columns.COLUMNS.get(factor.name)
-    if known is None:
-        return
-    if factor.unit is not None and factor.unit != known.unit:
-        raise SpaceError(
-            f"{factor.name}: unit={factor.unit!r}, but this column is in {known.unit!r}; "
-            "convert the bounds and leave unit out, or choose another name"
-        )
-    if (known.kind == "text") != (factor.kind == "text"):
-        raise SpaceError(f"{factor.name} is a {known.kind} column, not a {factor.kind}")
-    if factor.kind == "text":
-        assert factor.levels is not None
-        wrong = [v for v in factor.levels if known.choices and v not in known.choices]
-        if wrong:
-            raise SpaceError(unknown(wrong[0], known.choices, f"value of {factor.name}"))
-        return
-    for bound, limit, name in (
-        (factor.low, known.low, "low"),
-        (factor.high, known.high, "high"),
-    ):
-        if limit is not None and (bound < limit if name == "low" else bound > limit):
-            raise SpaceError(
-                f"{factor.name}: {name}={bound:g} is outside the plausible "
-                f"{known.low} to {known.high} {known.unit}; is it in another unit?"
-            )

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
+from . import conditional
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean
 from .state import State
@@ -142,24 +143,36 @@ def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, 
 
 
 def _completed(table: Any, declaration: Declaration, state: State) -> pd.DataFrame:
-    """Settings from the suggestion, constants from the declaration, a batch for a suggestion."""
-    filled = table.copy()
+    """Settings from the suggestion, constants from the declaration, a batch for a suggestion.
+
+    What really was run decides which factors were in use: a gap in an unused one is void.
+    """
+    filled, space = table.copy(), declaration.space
     statement = _equals(filled, "kind", ("statement",))
-    if "suggestion" in filled:
-        named = filled["suggestion"].notna()
-        for name in [*declaration.space.names, "batch"]:
-            if name not in filled:
-                filled[name] = None
-            for label in filled.index[named & filled[name].isna()]:
-                key = filled.at[label, "suggestion"]
-                filled.at[label, name] = key if name == "batch" else state.suggestions.at[key, name]
-        if not named.any():
-            filled = filled.drop(columns=[c for c in ("batch",) if c not in table])
+    always = [n for n in space.names if n not in space.conditions]
+    for names in (always, list(space.conditions)):
+        if "suggestion" in filled:
+            _from_suggestions(filled, names, state)
+        filled = conditional.filled(space, filled)
+    if "suggestion" in filled and np.any(filled["suggestion"].notna()):
+        if "batch" not in filled:
+            filled["batch"] = None
+        filled["batch"] = filled["batch"].where(filled["batch"].notna(), filled["suggestion"])
     for name, value in declaration.fixed.items():
         if name not in filled:
             filled[name] = None
         filled[name] = filled[name].where(filled[name].notna() | statement, value)
     return filled
+
+
+def _from_suggestions(filled: Any, names: list[str], state: State) -> None:
+    """Fill gaps in factors with what was suggested."""
+    named = filled["suggestion"].notna()
+    for name in names:
+        if name not in filled:
+            filled[name] = None
+        for label in filled.index[named & filled[name].isna()]:
+            filled.at[label, name] = state.suggestions.at[filled.at[label, "suggestion"], name]
 
 
 def _equals(table: Any, name: str, values: tuple[str, ...]) -> Any:
@@ -243,7 +256,8 @@ def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
     whole = clean[[n for n in space.names if n in clean]].dropna()
     notes: list[str] = []
     if len(whole) and len(whole.columns) == len(space.names):
-        outside = space.objections(clean.loc[whole.index])
+        ran = clean.loc[whole.index]
+        outside = space.objections(ran[~space.allowed(ran)])
         notes += [f"outside the space: {text}" for text in outside]
     if "suggestion" in clean:
         for label, name in clean["suggestion"].dropna().items():

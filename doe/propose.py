@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..data import columns
-from . import acquisition, belief
+from . import acquisition, belief, plots
 from .acquisition import NEW, TRIED, UNDERWAY, Pick
 from .belief import TAIL, Belief
 
@@ -250,7 +250,11 @@ def _listed(
 
 
 def _search(pool: _Pool, n: int, rng: np.random.Generator) -> list[Pick]:
-    """Choose from the pool after two looks, each closer, around what is promising in it."""
+    """Choose from the pool after two looks, each closer, around what is promising in it.
+
+    Where factors are hard to change, the first of each run is chosen freely and the others among
+    the settings that share its hard factors.
+    """
     if pool.space.grid(2 * CANDIDATES) is None:
         for scale in (0.1, 0.03):
             mean = pool.values.mean(axis=0)
@@ -262,7 +266,33 @@ def _search(pool: _Pool, n: int, rng: np.random.Generator) -> list[Pick]:
             near = pool.settings.iloc[[i for i in dict.fromkeys(centres) if pool.legal[i]]]
             many = -(-NEAR // len(near))
             pool.add(pool.space.neighbours(near, rng, many, scale), NEW)
-    return pool.choose(n, rng)
+    many = plots.size(pool.space, n)
+    return pool.choose(n, rng) if many == 1 else _in_runs(pool, n, many, rng)
+
+
+def _in_runs(pool: _Pool, n: int, many: int, rng: np.random.Generator) -> list[Pick]:
+    """Choose ``n`` settings in runs of ``many`` that share the hard-to-change factors."""
+    picks: list[Pick] = []
+    while len(picks) < n:
+        lead = _one(pool, picks, pool.legal, rng)
+        picks.append(lead)
+        setting = pool.settings.iloc[lead.index]
+        pool.add(plots.siblings(pool.space, setting, NEAR, rng), NEW)
+        fellows = pool.legal & plots.same_run(pool.space, pool.settings, setting)
+        fellows[lead.index] = False
+        for _ in range(min(many, n - len(picks) + 1) - 1):
+            if not fellows.any():
+                break
+            picks.append(_one(pool, picks, fellows, rng))
+            fellows[picks[-1].index] = False
+    return picks
+
+
+def _one(pool: _Pool, picks: list[Pick], legal: np.ndarray, rng: np.random.Generator) -> Pick:
+    """The next pick among the legal, in view of those before it."""
+    state = pool.state.copy()
+    state[[p.index for p in picks if not p.repeat]] = UNDERWAY
+    return acquisition.greedy(pool.values, state, pool.noise, 1, rng, legal)[0]
 
 
 def _reasons(picks: list[Pick], pool: _Pool, objective: str, sign: float) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .declaration import Declaration
 from .errors import CampaignError
+from .factors import is_void
 from .ranking import Comparison, Ranking, compare, rank
 from .space import Space
 
@@ -20,8 +21,10 @@ LOCAL = 8
 def label(setting: pd.Series, space: Space) -> str:
     """``"600 rpm, 10 milling_min, 5 bead_mm"``: a setting in words."""
     parts = []
-    for name in space.names:
-        value = setting[name]
+    for factor in space.factors:
+        name, value = factor.name, setting[factor.name]
+        if is_void(factor, [value])[0]:
+            continue
         parts.append(str(value) if isinstance(value, str) else f"{value:.4g} {name}")
     return ", ".join(parts)
 

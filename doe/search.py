@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from . import conditional
 from . import factors as fac
 from .errors import SpaceError
 
@@ -94,9 +95,13 @@ def _step(space: Space, settings: Any, rng: np.random.Generator, scale: Any) -> 
     for i, factor in enumerate(space.factors):
         old = settings[factor.name].to_numpy()
         legal = fac.snap(factor, settings[factor.name])
+        idle = fac.is_void(factor, legal)
+        if idle.any():  # what is not in use has no place to move from: anywhere, should it be used
+            legal = np.where(idle, fac.draw(factor, rng.random(n)), legal)
+            old = legal
         new = fac.move(factor, legal, rng, scale)
         moved[factor.name] = np.where(moving[:, i], new, old)
-    table = pd.DataFrame(moved)
+    table = conditional.settle(space, pd.DataFrame(moved))
     return table.astype({f.name: float for f in space.factors if isinstance(f, fac.Real)})
 
 

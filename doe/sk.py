@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from . import factors as fac
-from . import pointwise, search
+from . import plots, pointwise, search
 from .errors import CampaignError, SpaceError, unknown
 from .factors import Choice, Factor, Integer, Real
 
@@ -30,8 +30,8 @@ SAMPLERS = ("lhs", "sobol", "halton", "hammersly", "grid")
 def to_skopt(item: Factor | Space) -> Any:
     """A factor as a scikit-optimize dimension, a space as the list of its dimensions.
 
-    Steps and units have no place there: `Real` with a step becomes a continuum, and a `Choice` of
-    numbers a categorical without distances.
+    Steps, units, conditions and square roots have no place there: `Real` with a step becomes a
+    continuum, and a `Choice` of numbers a categorical without distances.
     """
     from skopt.space import Categorical
     from skopt.space import Integer as SkInteger
@@ -133,7 +133,8 @@ def propose(
         optimizer.tell(points, values)
         asked: Any = optimizer.ask(n_points=n)
     settings = pd.DataFrame([[_plain(v) for v in point] for point in asked], columns=space.names)
-    settings = _legal(space, settings, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    settings = plots.share(space, _legal(space, settings, rng), rng)
     blank = pd.DataFrame(
         np.nan,
         index=settings.index,
@@ -168,7 +169,10 @@ def _inside(space: Space, settings: Any) -> np.ndarray:
 def _points(space: Space, settings: pd.DataFrame) -> list[list[Any]]:
     columns = []
     for f in space.factors:
-        values = [_plain(v) for v in settings[f.name]]
+        # what is not in use has no place among its values: it stands in the middle
+        at = settings[f.name].to_numpy()
+        at = np.where(fac.is_void(f, at), fac.middle(f), at) if f.only_if is not None else at
+        values = [_plain(v) for v in at]
         columns.append([int(v) for v in values] if isinstance(f, Integer) else values)
     return [list(point) for point in zip(*columns, strict=True)]
 

@@ -1,7 +1,8 @@
 """A space: factors and the rules that hold between them.
 
 Every setting that leaves a space (a start design, a suggestion, a reported optimum) is legal for
-every factor and breaks no rule.
+every factor and breaks no rule. Regions that are allowed but known to be bad are `soft`: whoever
+goes there is told.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data import columns
+from . import conditional, rules, scales, search, space_checks
 from . import factors as fac
-from . import rules, search
 from .errors import RuleError, SpaceError, listing
 from .factors import Factor
 from .rules import Rule
@@ -36,6 +36,11 @@ class Space:
         Constants that rules may use, such as ``{"filling": 0.5}``; a campaign adds its own.
     derived : mapping of name to formula, optional
         Quantities computed from factors and constants, for use in rules.
+    soft : mapping of rule to text, optional
+        Regions that are allowed, with what is known of them; `remarks` tells.
+    per_run : int, optional
+        How many settings one run can take that share the hard-to-change factors; without it, all
+        suggestions of one batch.
 
     Raises
     ------
@@ -52,14 +57,19 @@ class Space:
         forbidden: Sequence[str] = (),
         fixed: Mapping[str, Any] | None = None,
         derived: Mapping[str, str] | None = None,
+        soft: Mapping[str, str] | None = None,
+        per_run: int | None = None,
     ) -> None:
         self.factors: tuple[Factor, ...] = tuple(factors)
-        self.constraints = _texts("constraints", constraints)
-        self.forbidden = _texts("forbidden", forbidden)
+        self.constraints = space_checks.texts("constraints", constraints)
+        self.forbidden = space_checks.texts("forbidden", forbidden)
         self.fixed = dict(fixed or {})
         self.derived = dict(derived or {})
-        _check_names(self)
-        kinds = _kinds(self)
+        self.soft = dict(soft or {})
+        self.per_run = per_run
+        space_checks.check_names(self)
+        space_checks.check_run(self)
+        kinds = space_checks.kinds(self)
         self.awaits: tuple[str, ...] = tuple(
             n
             for n in kinds
@@ -68,6 +78,9 @@ class Space:
         self.formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
         self.rules: list[Rule] = [rules.parse(t, kinds) for t in self.constraints]
         self.rules += [rules.parse(t, kinds, negated=True) for t in self.forbidden]
+        self.remarked: list[Rule] = [rules.parse(t, kinds) for t in self.soft]
+        plain = {n: k for n, k in kinds.items() if n not in self.derived}
+        self.conditions: dict[str, Rule] = conditional.conditions(self.factors, plain)
         if self.rules and not self.awaits:
             search.sample(self, 1, np.random.default_rng(0))
 
@@ -75,6 +88,15 @@ class Space:
     def names(self) -> list[str]:
         """Factor names in order."""
         return [f.name for f in self.factors]
+
+    @property
+    def hard(self) -> list[str]:
+        """Names of the factors that are hard to change."""
+        return [f.name for f in self.factors if f.hard]
+
+    def factor(self, name: str) -> Factor:
+        """A factor by its name."""
+        return self.factors[self.names.index(name)]
 
     @property
     def units(self) -> dict[str, str]:
@@ -104,6 +126,8 @@ class Space:
             self.forbidden,
             {**self.fixed, **{k: v for k, v in fixed.items() if k not in self.derived}},
             self.derived,
+            self.soft,
+            self.per_run,
         )
 
     def frame(self, settings: object) -> pd.DataFrame:
@@ -134,7 +158,8 @@ class Space:
         """Settings on [0, 1], shape (n, `width`).
 
         Numbers are placed between their bounds, on the log scale where declared; a text choice
-        takes one 0/1 column a value. Settings outside the space are not clipped.
+        takes one 0/1 column a value. A factor that is not in use is in the middle. Settings
+        outside the space are not clipped.
         """
         table: Any = self.frame(settings)
         return np.concatenate([fac.encode(f, table[f.name]) for f in self.factors], axis=1)
@@ -142,14 +167,14 @@ class Space:
     def from_unit(self, u: np.ndarray) -> pd.DataFrame:
         """Legal (not always feasible) settings from the unit cube, one column a factor."""
         u = np.asarray(u, dtype=float)
-        return pd.DataFrame({f.name: fac.draw(f, u[:, i]) for i, f in enumerate(self.factors)})
+        table = pd.DataFrame({f.name: fac.draw(f, u[:, i]) for i, f in enumerate(self.factors)})
+        return conditional.settle(self, table)
 
     def snap(self, settings: object) -> pd.DataFrame:
-        """Nearest legal value of every factor; other columns are dropped."""
+        """Nearest legal value of every factor, void where not in use; other columns are dropped."""
         table: Any = self.frame(settings)
-        return pd.DataFrame(
-            {f.name: fac.snap(f, table[f.name]) for f in self.factors}, index=table.index
-        )
+        near = {f.name: fac.snap(f, table[f.name]) for f in self.factors}
+        return conditional.settle(self, pd.DataFrame(near, index=table.index))
 
     def feasible(self, settings: object) -> np.ndarray:
         """Where a setting is legal for every factor and breaks no rule, shape (n,)."""
@@ -157,11 +182,7 @@ class Space:
         good = np.ones(len(table), dtype=bool)
         for f in self.factors:
             good &= fac.contains(f, table[f.name])
-        if self.rules and len(table):
-            values = self._values(table)
-            for rule in self.rules:
-                good &= rule.satisfied(values)
-        return good
+        return good & self._kept(table)
 
     def allowed(self, settings: object) -> np.ndarray:
         """Where a setting that was run is within all bounds and breaks no rule, shape (n,).
@@ -172,11 +193,17 @@ class Space:
         good = np.ones(len(table), dtype=bool)
         for f in self.factors:
             good &= fac.within(f, table[f.name])
-        if self.rules and len(table):
-            values = self._values(table)
-            for rule in self.rules:
-                good &= rule.satisfied(values)
-        return good
+        return good & self._kept(table)
+
+    def _kept(self, table: Any) -> np.ndarray:
+        """Where every rule holds and exactly the factors in use are set."""
+        good = np.ones(len(table), dtype=bool)
+        if not len(table):
+            return good
+        values = self._values(table) if self.rules else {}
+        for rule in self.rules:
+            good &= rule.satisfied(values)
+        return good & conditional.consistent(self, table)
 
     def violation(self, settings: object) -> np.ndarray:
         """How far each rule is from holding, shape (n, rules); zero where it holds."""
@@ -198,6 +225,16 @@ class Space:
         for rule in self.rules:
             for label in table.index[~rule.satisfied(values)]:
                 said.append(f"row {label} breaks {rule}")
+        return said + conditional.objections(self, table)
+
+    def remarks(self, settings: object) -> list[list[str]]:
+        """What is known of the soft regions that each setting lies in, a list a row."""
+        table: Any = self.frame(settings)
+        said: list[list[str]] = [[] for _ in range(len(table))]
+        values = self._values(table) if self.remarked and len(table) else {}
+        for rule in self.remarked if len(table) else ():
+            for row in np.flatnonzero(np.broadcast_to(rule.satisfied(values), len(table))):
+                said[row].append(f"{rule.text}: {self.soft[rule.text]}")
         return said
 
     def sample(self, n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -227,10 +264,11 @@ class Space:
             return None
         rows = list(itertools.product(*(f.levels for f in self.factors)))  # pyright: ignore
         table: Any = pd.DataFrame(rows, columns=self.names)
+        table = conditional.settle(self, table).drop_duplicates()
         return table[self.feasible(table)].reset_index(drop=True)
 
     def describe(self) -> pd.DataFrame:
-        """Table of factors: name, kind, unit, values, scale, step."""
+        """Table of factors: name, kind, unit, values, scale, step, hard, only_if."""
         return pd.DataFrame(
             [
                 {
@@ -238,8 +276,10 @@ class Space:
                     "kind": type(f).__name__,
                     "unit": fac.unit(f),
                     "values": _extent(f),
-                    "scale": "log" if f.log else "linear",
+                    "scale": scales.name(f),
                     "step": getattr(f, "step", None),
+                    "hard": f.hard,
+                    "only_if": f.only_if or "",
                 }
                 for f in self.factors
             ]
@@ -247,13 +287,15 @@ class Space:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that a campaign file stores; rules as their text."""
-        return {
+        body = {
             "factors": [fac.to_dict(f) for f in self.factors],
             "constraints": list(self.constraints),
             "forbidden": list(self.forbidden),
             "fixed": self.fixed,
             "derived": self.derived,
         }
+        # said only where given: a file of before these existed stays the same declaration
+        return body | {k: v for k in ("soft", "per_run") if (v := getattr(self, k))}
 
     @staticmethod
     def from_dict(body: Mapping[str, Any]) -> Space:
@@ -264,6 +306,8 @@ class Space:
             body["forbidden"],
             body["fixed"],
             body["derived"],
+            body.get("soft"),
+            body.get("per_run"),
         )
 
     def __repr__(self) -> str:
@@ -288,41 +332,6 @@ class Space:
                 f"a rule of this space uses {listing(missing)}, which is no factor; "
                 f"give it as fixed={{{missing[0]!r}: ...}}"
             )
-
-
-def _texts(argument: str, texts: object) -> tuple[str, ...]:
-    if isinstance(texts, str):
-        raise SpaceError(f"{argument} is a list of rules; write {argument}=[{texts!r}]")
-    return tuple(texts)  # pyright: ignore[reportArgumentType]
-
-
-def _check_names(space: Space) -> None:
-    if not space.factors:
-        raise SpaceError("a space needs one factor at least, such as Real('rpm', 200, 1000)")
-    for factor in space.factors:
-        if not isinstance(factor, Factor):
-            raise SpaceError(f"{factor!r} is no factor; use Real, Integer or Choice")
-    for group in (space.fixed, space.derived):
-        for name in group:
-            if name in space.names:
-                raise SpaceError(f"{name} is a factor and also given a value; keep one")
-    twice = [n for n in space.names if space.names.count(n) > 1]
-    if twice:
-        raise SpaceError(f"{twice[0]} is declared twice; keep one")
-
-
-def _kinds(space: Space) -> dict[str, str]:
-    """Kind of every name that a rule may use; registry columns may be given a value later."""
-    kinds = {f.name: f.kind for f in space.factors}
-    kinds |= {n: "text" if isinstance(v, str) else "number" for n, v in space.fixed.items()}
-    kinds |= dict.fromkeys(space.derived, "number")
-    texts = [*space.constraints, *space.forbidden, *space.derived.values()]
-    for text in texts:
-        for name in rules.names_in(text):
-            known = columns.COLUMNS.get(name)
-            if name not in kinds and known is not None:
-                kinds[name] = "text" if known.kind == "text" else "number"
-    return kinds
 
 
 def _extent(factor: Factor) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from . import plots
+
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
     from .propose import Estimate, Proposal
@@ -51,7 +53,8 @@ def propose_at_random(
     """Feasible settings at random, uniform on the factors' own scales; the baseline."""
     from .propose import Proposal
 
-    settings = space.sample(n, np.random.default_rng(seed)).reset_index(drop=True)
+    rng = np.random.default_rng(seed)
+    settings = plots.share(space, space.sample(n, rng).reset_index(drop=True), rng)
     blank = pd.DataFrame(
         np.nan,
         index=settings.index,

@@ -1,0 +1,110 @@
+"""What is checked of a factor when it is declared: name, bounds, condition, and the registry.
+
+Each check raises `SpaceError` with the factor's name, what is wrong, and the mend.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..data import columns
+from .errors import SpaceError, unknown
+
+MAX_LEVELS = 100_000
+
+
+def number(factor: Any, argument: str) -> float:
+    value = getattr(factor, argument)
+    try:
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise SpaceError(f"{factor.name}: {argument}={value!r} is no number") from None
+    if not math.isfinite(number):
+        raise SpaceError(f"{factor.name}: {argument}={number} must be finite")
+    return number
+
+
+def steps(factor: Any) -> int:
+    assert factor.step is not None
+    return math.floor((factor.high - factor.low) / factor.step + 1e-9) + 1
+
+
+def check_name(factor: Any) -> None:
+    if not isinstance(factor.name, str) or not factor.name.isidentifier():
+        raise SpaceError(
+            f"{factor.name!r} is no column name; use letters, digits and _, such as 'milling_min'"
+        )
+
+
+def check_bounds(factor: Any) -> None:
+    check_name(factor)
+    if factor.low >= factor.high:
+        raise SpaceError(
+            f"{factor.name}: low={factor.low:g} must be below high={factor.high:g}; "
+            f"a constant belongs in the campaign's fixed={{{factor.name!r}: ...}}"
+        )
+    if factor.log and factor.low <= 0:
+        raise SpaceError(f"{factor.name}: log=True needs low above 0, got {factor.low:g}")
+    if factor.sqrt and factor.low < 0:
+        raise SpaceError(f"{factor.name}: sqrt=True needs low of 0 or more, got {factor.low:g}")
+    if factor.sqrt and factor.log:
+        raise SpaceError(f"{factor.name}: log and sqrt are two scales; keep one")
+    if factor.step is not None:
+        if factor.step <= 0 or factor.step > factor.high - factor.low:
+            raise SpaceError(
+                f"{factor.name}: step={factor.step:g} must be above 0 and at most "
+                f"high - low = {factor.high - factor.low:g}"
+            )
+        if steps(factor) > MAX_LEVELS:
+            raise SpaceError(
+                f"{factor.name}: step={factor.step:g} makes {steps(factor)} levels, more than "
+                f"{MAX_LEVELS}; use a wider step, or Real without a step"
+            )
+    check_registry(factor)
+
+
+def _check_condition(factor: Any) -> None:
+    """A value that says "not in use" must be none that is used."""
+    if factor.only_if is None:
+        return
+    if factor.kind == "text":
+        if "none" in factor.levels:
+            raise SpaceError(f"{factor.name}: 'none' is what it is where only_if does not hold; "
+                             "leave it out of the values")  # fmt: skip
+    elif factor.low <= 0 <= factor.high:
+        raise SpaceError(
+            f"{factor.name}: 0 says that it is not in use where only_if does not hold, so low must "
+            f"be above 0, got {factor.low:g}"
+        )
+
+
+def check_registry(factor: Any) -> None:
+    _check_condition(factor)
+    known = columns.COLUMNS.get(factor.name)
+    if known is None:
+        return
+    if factor.unit is not None and factor.unit != known.unit:
+        raise SpaceError(
+            f"{factor.name}: unit={factor.unit!r}, but this column is in {known.unit!r}; "
+            "convert the bounds and leave unit out, or choose another name"
+        )
+    if (known.kind == "text") != (factor.kind == "text"):
+        raise SpaceError(f"{factor.name} is a {known.kind} column, not a {factor.kind}")
+    if factor.kind == "text":
+        used = [*factor.levels, *([] if factor.only_if is None else ["none"])]
+        wrong = [v for v in used if known.choices and v not in known.choices]
+        if wrong:
+            raise SpaceError(unknown(wrong[0], known.choices, f"value of {factor.name}"))
+        return
+    for bound, limit, name in (
+        (factor.low if factor.only_if is None else min(factor.low, 0), known.low, "low"),
+        (factor.high, known.high, "high"),
+    ):
+        if limit is not None and (bound < limit if name == "low" else bound > limit):
+            raise SpaceError(
+                f"{factor.name}: {name}={bound:g} is outside the plausible "
+                f"{known.low} to {known.high} {known.unit}; is it in another unit?"
+            )

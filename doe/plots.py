@@ -1,0 +1,88 @@
+"""Hard-to-change factors: settings of one run share them (whole plot) and differ in the others.
+
+One run of a mixer at one speed and composition gives samples after 5, 10, 30 and 60 minutes: four
+settings for the price of one. `Space.per_run` says how many settings a run takes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import conditional, search
+
+if TYPE_CHECKING:
+    from .space import Space
+
+
+def size(space: Space, n: int) -> int:
+    """How many of `n` settings go into one run: one where nothing, or everything, is hard."""
+    if not 0 < len(space.hard) < len(space.factors):
+        return 1
+    return n if space.per_run is None else min(n, space.per_run)
+
+
+def same_run(space: Space, table: Any, setting: Any) -> np.ndarray:
+    """Which settings share every hard factor with one setting, shape (n,)."""
+    same = np.ones(len(table), dtype=bool)
+    for name in space.hard:
+        same &= (table[name] == setting[name]).to_numpy()
+    return same
+
+
+def siblings(space: Space, setting: Any, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Up to `n` distinct feasible settings of the same run, the easy factors at random."""
+    table: Any = space.from_unit(rng.random((4 * n, len(space.factors))))
+    for name in space.hard:
+        table[name] = setting[name]
+    table = search.tidy(space, conditional.settle(space, table))
+    table = table[space.feasible(table) & same_run(space, table, setting)]
+    return table.drop_duplicates().head(n).reset_index(drop=True)
+
+
+def share(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Settings put together into runs, whose hard factors are those of the first settings.
+
+    A setting that breaks a rule there, or would be there twice, gets other easy factors; where
+    there are none it stays as it is.
+    """
+    many = size(space, len(settings))
+    if many == 1:
+        return settings
+    rows: list[dict[Any, Any]] = settings.to_dict("records")
+    leads = rows[: -(-len(rows) // many)]
+    rest, made = rows[len(leads) :], []
+    for lead in leads:
+        run = [lead]
+        others = siblings(space, lead, 64, rng).to_dict("records")
+        for setting in rest[: many - 1]:
+            moved: Any = pd.DataFrame([{**setting, **{n: lead[n] for n in space.hard}}])
+            moved = conditional.settle(space, moved)
+            fit = moved.to_dict("records") if space.feasible(moved)[0] else []
+            free = [s for s in fit + others if s not in run]
+            run.append(free[0] if free else setting)
+        rest, made = rest[many - 1 :], made + run
+    table = pd.DataFrame(made, columns=settings.columns)
+    return table.astype({n: settings[n].dtype for n in settings.columns})
+
+
+def companions(space: Space, settings: pd.DataFrame) -> list[int | None]:
+    """For each setting, the first earlier one of its run; None for one that begins a run."""
+    if size(space, len(settings)) == 1:
+        return [None] * len(settings)
+    found: list[int | None] = []
+    begun: list[list[int]] = []
+    limit = size(space, len(settings))
+    for i in range(len(settings)):
+        row = settings.iloc[i]
+        for run in begun:
+            if len(run) < limit and same_run(space, settings.iloc[[run[0]]], row)[0]:
+                run.append(i)
+                found.append(run[0])
+                break
+        else:
+            begun.append([i])
+            found.append(None)
+    return found

@@ -1,0 +1,64 @@
+"""What is checked of a space when it is declared, and which names its rules may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data import columns
+from . import rules
+from .errors import SpaceError
+from .factors import Factor
+
+if TYPE_CHECKING:
+    from .space import Space
+
+
+def texts(argument: str, texts: object) -> tuple[str, ...]:
+    if isinstance(texts, str):
+        raise SpaceError(f"{argument} is a list of rules; write {argument}=[{texts!r}]")
+    return tuple(texts)  # pyright: ignore[reportArgumentType]
+
+
+def check_names(space: Space) -> None:
+    if not space.factors:
+        raise SpaceError("a space needs one factor at least, such as Real('rpm', 200, 1000)")
+    for factor in space.factors:
+        if not isinstance(factor, Factor):
+            raise SpaceError(f"{factor!r} is no factor; use Real, Integer or Choice")
+    for group in (space.fixed, space.derived):
+        for name in group:
+            if name in space.names:
+                raise SpaceError(f"{name} is a factor and also given a value; keep one")
+    twice = [n for n in space.names if space.names.count(n) > 1]
+    if twice:
+        raise SpaceError(f"{twice[0]} is declared twice; keep one")
+
+
+def check_run(space: Space) -> None:
+    size = space.per_run
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        raise SpaceError(f"per_run={size!r} must be a whole number from 1")
+    if not space.hard:
+        raise SpaceError(
+            f"per_run={size} needs a factor that the settings of a run share; "
+            "write hard=True at what is hard to change"
+        )
+
+
+def kinds(space: Space) -> dict[str, str]:
+    """Kind of every name that a rule may use; registry columns may be given a value later."""
+    kinds = {f.name: f.kind for f in space.factors}
+    kinds |= {n: "text" if isinstance(v, str) else "number" for n, v in space.fixed.items()}
+    kinds |= dict.fromkeys(space.derived, "number")
+    texts = [*space.constraints, *space.forbidden, *space.derived.values(), *space.soft]
+    texts += [f.only_if for f in space.factors if f.only_if is not None]
+    for text in texts:
+        for name in rules.names_in(text):
+            known = columns.COLUMNS.get(name)
+            if name not in kinds and known is not None:
+                kinds[name] = "text" if known.kind == "text" else "number"
+    return kinds
