@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import stats
 from ssbayes import models
 from ssbayes.models.engine import checks, encode, sampling
-from ssbayes.models.engine.fit import priors_of, wanted_parts
+from ssbayes.models.engine.fit import priors_of, trajectory_depth, wanted_parts
 from ssbayes.models.engine.response import draw_family, readings_at
 
 RETRY = 1.1
@@ -116,7 +116,7 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
     kernel: dict[str, Any] = {
         "target_accept": model.accept,
         "adaptation": model.adaptation,
-        "depth": sampling.QUICK if model.adaptation == "low_rank" else sampling.THOROUGH,
+        "depth": trajectory_depth(model, encoded),
     }
     priors = priors_of(model, graph)
     rng = np.random.default_rng(seed)

@@ -53,7 +53,7 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     posterior, statistics = sample(
         sampler, values, engine=engine, seed=seed, draws=draws, tune=tune, chains=chains,
         target_accept=model.accept, adaptation=model.adaptation,
-        depth=QUICK if model.adaptation == "low_rank" else THOROUGH)
+        depth=trajectory_depth(model, encoded))
     if checks.worst_rhat(posterior) > rhat:
         log.info("the chains disagree: sampling again, with longer trajectories and warm-up")
         posterior, statistics = sample(
@@ -68,6 +68,17 @@ def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool
     for sentence in fit.convergence.sentences:
         log.warning(sentence)
     return fit
+
+
+def trajectory_depth(model: LabModel, encoded: Encoded) -> int:
+    """Largest depth of the sampler's first try.
+
+    Short trajectories do for a posterior without group effects, whose ridges low-rank adaptation
+    follows. With effects of runs, batches or cells most first tries of that kind would fail.
+    """
+    codes = (encoded.columns.get(group.name) for group in model.groups if group.varies)
+    effects = any(code is not None and np.any(code > 0) for code in codes)
+    return QUICK if model.adaptation == "low_rank" and not effects else THOROUGH
 
 
 def wanted_parts(model: LabModel, encoded: Encoded, statements: bool) -> frozenset[str]:
