@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 from . import milling
-from .electrode import AREAL_CURRENT, anode_drop
+from .electrode import AREAL_CURRENT, anode_drop, check_anodes
 from .engine import Factor, Group, Inputs, LabModel, Outcome, expit, namespace
 from .engine.arrays import without_gradient
 from .microstructure import MARKERS, microstructure
@@ -261,7 +261,7 @@ MODEL = LabModel(
         Outcome("specific_energy_J_g", "LogNormal", optional=True), *MARKERS,
     ),
     context=("window",),
-    encoders=(statement_encoder("capacity_mAh_g", "specific_energy_J_g"),),
+    encoders=(statement_encoder("capacity_mAh_g", "specific_energy_J_g"), check_anodes),
     extra_rows=path_rows("capacity_mAh_g", PATH),
     accept=0.9,
     what="capacity of a milled composite = reference x static utilization x kinetic efficiency",

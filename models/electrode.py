@@ -8,9 +8,15 @@ exponential) between 0.05C and 3C.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .engine import namespace
+from .engine.encode import number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFERENCE_RATE = 0.1
 """Rate (1/h) at which batch and cell SDs are stated."""
@@ -19,6 +25,9 @@ ANODE_OHM_CM2 = 5.0
 pressed with the cell; Kissel et al., lines 871-873."""
 AREAL_CURRENT = 2.7
 """Current density at 1C (mA/cm2) of 19.1 mg/cm2 composite with 70 % active material, 200 mAh/g."""
+LARGEST_DROP_MV = 500.0
+"""Voltage on an anode beyond which a loss that is linear in it describes no cell: a third of the
+window."""
 BALANCE_SD_MG = 0.1
 """Standard deviation of one weighing (mg); Kissel et al., line 863."""
 
@@ -97,3 +106,29 @@ def anode_drop(c_rate: Any, resistance: Any, current: Any = AREAL_CURRENT) -> An
     """
     xp = namespace(c_rate, resistance, current)
     return xp.where(resistance > 0, c_rate * current * (resistance - ANODE_OHM_CM2), 0.0)
+
+
+def check_anodes(
+    rows: pd.DataFrame, table: pd.DataFrame, statements: bool
+) -> dict[str, np.ndarray]:
+    """Refuse readings whose anode took so much of the voltage that nothing is seen of the cathode.
+
+    An encoder of models with `anode_drop`; it adds no node.
+
+    Raises
+    ------
+    ValueError
+        Naming the rows.
+    """
+    drop = anode_drop(number(rows, "c_rate", REFERENCE_RATE),
+                      number(rows, "anode_resistance_ohm_cm2", 0.0))
+    read = ~np.isnan(number(rows, "capacity_mAh_g"))
+    bad = np.flatnonzero((drop > LARGEST_DROP_MV) & read)
+    if len(bad):
+        said = ", ".join(f"{rows.index[k]} ({drop[k] / 1000:.1f} V)" for k in bad[:5])
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise ValueError(
+            f"the anode alone would take {said}{more} of the cell voltage at the rate of its row: "
+            "check the unit of anode_resistance_ohm_cm2 (ohm cm2), or set status = failed for a "
+            "cell whose anode was broken")
+    return {}

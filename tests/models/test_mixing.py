@@ -451,3 +451,15 @@ def test_an_operator_with_one_batch_is_that_batch(model):
         "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0], "capacity_basis": "gross"})
     codes = encode.encode(data.validate(table, model.columns, where="t", open=True), model)
     assert codes.columns["operator"].tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["mixing", "capacity"])
+def test_a_broken_anode_is_named_with_the_mend(name):
+    rows = pd.DataFrame({
+        "method": "machine", "rpm": 400.0, "milling_min": 30.0, "mill": "Pulverisette 7",
+        "c_rate": [0.1, 1.0], "capacity_mAh_g": [170.0, 20.0], "capacity_basis": "gross",
+        "anode_resistance_ohm_cm2": [6.0, 800.0]})
+    with pytest.raises(ValueError, match=r"take 1 \(2\.1 V\) of the cell voltage.*unit of anode"):
+        encode.encode(rows, models.get(name))
+    fine = rows.assign(status=["done", "failed"])
+    assert len(encode.encode(fine, models.get(name)).index) == 1
