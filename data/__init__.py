@@ -7,7 +7,8 @@ data.read("runs.csv", model.columns)
 data.cells("week12", "cells.xlsx", vs="InLi").table
 """
 
-from . import columns
+from . import carbon, columns, currents, recipes
+from .carbon import with_cb_parts
 from .cell_table import CellTable, cells
 from .columns import COLUMNS, LEVELS, Column, ColumnError, column
 from .cycler import Record, dq_dv, read_cycler, rests
@@ -28,17 +29,21 @@ __all__ = [
     "Problem",
     "Record",
     "TableError",
+    "carbon",
     "catalog",
     "cells",
     "column",
     "columns",
+    "currents",
     "dq_dv",
     "load",
     "read",
     "read_cycler",
     "read_power_log",
+    "recipes",
     "rests",
     "unlike",
     "validate",
+    "with_cb_parts",
     "write",
 ]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from . import cycler
 from .columns import COLUMNS, did_you_mean
+from .currents import cell_area_cm2
 from .cycler import CounterElectrode, CounterElectrodeError
 from .cycles import rate_plan
 from .faults import ALL, Fault
@@ -156,7 +157,7 @@ def assembly(base: Mapping[str, Any], frames: Mapping[str, float]) -> dict[str, 
     """Loading and stack pressure from what the sheet has, where it does not state them."""
     out: dict[str, Any] = {}
     if empty(base.get("areal_loading_mg_cm2")) and not empty(base.get("cell_diameter_mm")):
-        area = np.pi / 4.0 * (0.1 * float(base["cell_diameter_mm"])) ** 2
+        area = cell_area_cm2(float(base["cell_diameter_mm"]))
         out["areal_loading_mg_cm2"] = float(base["composite_mass_mg"]) / area
     if empty(base.get("stack_MPa")) and not empty(base.get("torque_Nm")):
         pressure = stack_pressure(float(base["torque_Nm"]), base.get("frame"), frames)

@@ -29,6 +29,7 @@ from .cell_sheet import (
     stack_pressure,
 )
 from .columns import COLUMNS
+from .currents import one_c_current_mA
 from .cycler import CounterElectrodeError, Record
 from .cycles import (
     blocks,
@@ -262,7 +263,8 @@ def _per_gram(one: BenchCell, limits: Limits, usual_end: float, formation: int) 
     """Complete a cell's cycles: rates, capacities per gram, efficiencies, blocks."""
     cycles = one.cycles
     active_g = 1e-3 * float(one.sheet["composite_mass_mg"]) * float(one.sheet["active_fraction"])
-    one_c = active_g * float(one.sheet["c_rate_basis_mAh_g"])
+    one_c = one_c_current_mA(*(float(one.sheet[name]) for name in (
+        "composite_mass_mg", "active_fraction", "c_rate_basis_mAh_g")))
     number = cycles["cycle"].to_numpy()
     measured = cycles["discharge_mA"].to_numpy() / one_c
     measured = np.where(np.isfinite(measured), measured, cycles["charge_mA"].to_numpy() / one_c)

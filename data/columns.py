@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from .carbon import is_bare, no_basis
+
 LEVELS = ("study", "lot", "mill", "run", "batch", "cell")
 """Level columns from coarse to fine; a label is unique within its parent."""
 
@@ -176,6 +178,8 @@ _FACTORS = [
     _factor("hold_h", "h", 0, 1e5, "row", "time since the hold began"),
     _factor("soc_offset_mV", "mV", -2_000, 2_000, "row",
             "relaxed potential less that at which resistances are compared"),
+    _factor("soc_slope_per_mV", "1/mV", -0.1, 0.1, "row",
+            "relative change of the resistance per mV of soc_offset_mV, where it was measured"),
     _factor("weighed_active_g", "g", 0, 1e6, "batch", "active material weighed into the mixer"),
     _factor("weighed_electrolyte_g", "g", 0, 1e6, "batch", "electrolyte weighed into the mixer"),
     _factor("weighed_carbon_g", "g", 0, 1e6, "batch", "carbon black weighed into the mixer"),
@@ -427,4 +431,6 @@ def column(name: str) -> Column:
     split = split_suffix(name)
     if split:
         return companion(name, split[1], COLUMNS[split[0]])
+    if is_bare(name):
+        raise ColumnError(no_basis(name))
     raise ColumnError(f"{name!r} is no column that is known{did_you_mean(name, COLUMNS)}")

@@ -42,8 +42,8 @@ WHAT = {
     "times, and its growth during the hold",
     "kissel2025_annealed_film": "tape-cast cells with a coating annealed at 400 degC and without: "
     "rate test and retention",
-    "kissel2025_coating_cells": "text numbers of the cells with six coatings: capacities, coverage, "
-    "rise of resistance, retention; contradictions in the text marked",
+    "kissel2025_coating_cells": "text numbers of the cells with six coatings: capacities, "
+    "coverage, rise of resistance, retention; contradictions in the text marked",
 }
 
 

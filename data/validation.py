@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import entries
+from .carbon import is_bare, no_basis
 from .columns import COLUMNS, Column, column, companion, did_you_mean, split_suffix
 from .problems import Problem, TableError
 from .structure import across_rows
@@ -148,7 +149,9 @@ def _headers(
     clean.columns = pd.Index([names[i] for i in keep], dtype=object)
     specs: dict[str, Column] = {}
     for name in clean.columns:
-        if name in wanted:
+        if name not in COLUMNS and is_bare(name):
+            problems.append(Problem(None, name, None, no_basis(name)))
+        elif name in wanted:
             specs[name] = wanted[name][0]
         elif name in COLUMNS:
             specs[name] = COLUMNS[name]
