@@ -5,6 +5,7 @@ data.catalog()
 data.load("kissel2025_mixing")
 data.read("runs.csv", model.columns)
 data.cells("week12", "cells.xlsx", vs="InLi").table
+data.with_cb_parts(table)
 """
 
 from . import carbon, columns, currents, recipes
