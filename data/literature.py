@@ -1,7 +1,16 @@
 """The literature tables: numbers as printed, each with its source and line.
 
 A number that exists only in a figure is absent. The digits are those of the papers; nothing that
-was computed from them is stored.
+was computed from them is stored but for the unit of the column: per cent become shares, flows of
+gas a share of oxygen, and a potential against In/InLi one against Li+/Li (0.62 V higher), with
+the printed value in the note.
+
+A row of kind ``statement`` is a finding without its readings, about ``outcome`` along ``over``:
+``optimum`` and ``highest_at`` name the best ``value``, ``best_between`` its range (``value_low``,
+``value_high``), ``declines_above`` the ``value`` from which it falls, ``complete_at`` and
+``incomplete_at`` where a change is over or not yet, ``ordering`` the levels (``value``, or the
+range) that the note sets above or below others. Which end is good is the outcome's: the best
+degradation is the lowest. A number that its own source contradicts has ``status`` conflict.
 """
 
 from __future__ import annotations
