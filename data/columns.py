@@ -114,6 +114,7 @@ _FACTORS = [
     _factor("active_fraction", "1", 0.01, 1, "batch", "mass fraction of active material"),
     _factor("areal_loading_mg_cm2", "mg/cm2", 0.1, 500, "cell", "composite mass on cell area"),
     _factor("cell_diameter_mm", "mm", 1, 200, "cell", "inner diameter of the cell"),
+    _factor("area_cm2", "cm2", 1e-4, 1e4, "cell", "geometric area of the electrode"),
     _factor("separator_mass_mg", "mg", 0.5, 5_000, "cell", "electrolyte of the separator"),
     _factor("torque_Nm", "N m", 0.1, 200, "cell", "torque of the frame's bolts"),
     _text("frame", "frame that holds the pressure, e.g. steel or aluminium", "cell"),
