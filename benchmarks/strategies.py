@@ -1,6 +1,6 @@
-"""Strategies that play on virtual mills, one experiment at a time.
+"""Strategies that play on virtual laboratories, one experiment at a time.
 
-A strategy is made with ``(mill, seed)`` and has four methods: ``tell(rows)`` hands it the
+A strategy is made with ``(laboratory, seed)`` and has four methods: ``tell(rows)`` hands it the
 readings of one more experiment, ``ask()`` gives the next setting, ``recommend()`` the tried
 setting that it holds for the best, ``foresee()`` the one anywhere in the space. `STRATEGIES`
 names them, `version` stamps their code, so that results of changed code are measured again.
@@ -18,11 +18,25 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from ssbayes.doe import virtual
+from ssbayes.doe import sk, virtual, virtual_coating
+from ssbayes.doe.laboratory import VirtualLaboratory
 
 ROOT = Path(__file__).resolve().parent.parent
-PHYSICS = ("capacity.py", "microstructure.py", "milling.py", "statements.py")
-FACTORS = ["rpm", "milling_min", "bead_mm"]
+LAW_VERSIONS = virtual.LAW_VERSIONS | virtual_coating.LAW_VERSIONS
+PHYSICS = dict.fromkeys(virtual.LAW_VERSIONS, "capacity") | {
+    "mechanofusion": "mechanofusion",
+    "annealing": "annealing",
+}
+"""The model of each law's laboratories."""
+NO_PART = ("virtual", "spaces", "laboratory", "recipe", "coatings")
+"""Files of experiment design that no strategy runs through, by how their names begin."""
+
+
+def laboratory(law: str, seed: int) -> VirtualLaboratory:
+    """The virtual laboratory of a law and seed, whatever its kind."""
+    if law in virtual_coating.LAW_VERSIONS:
+        return virtual_coating.laboratory(seed, law)
+    return virtual.mill(seed, law)
 
 
 class Strategy(Protocol):
@@ -35,8 +49,8 @@ class Strategy(Protocol):
 class Random:
     """The settings that a random design would have tried; recommends the best reading."""
 
-    def __init__(self, mill: virtual.VirtualMill, seed: int) -> None:
-        self.design = starts(seed, 64)
+    def __init__(self, lab: VirtualLaboratory, seed: int) -> None:
+        self.lab, self.design = lab, starts(lab, seed, 64)
         self.rows = pd.DataFrame()
 
     def tell(self, rows: pd.DataFrame) -> None:
@@ -46,82 +60,84 @@ class Random:
         return self.design.iloc[[len(self.rows)]].reset_index(drop=True)
 
     def recommend(self) -> pd.DataFrame:
-        return best_measured(self.rows)
+        return best_measured(self.lab, self.rows)
 
     def foresee(self) -> pd.DataFrame:
         return self.recommend()
 
 
 class Skopt:
-    """scikit-optimize's Gaussian process, its defaults, with the rule as `space_constraint`.
+    """scikit-optimize's Gaussian process, its defaults, with the rules as `space_constraint`.
 
-    Recommends the tried setting of the largest expected mean under its own surrogate.
+    Recommends the tried setting of the largest expected mean under its own surrogate. Steps and
+    unused factors, which it does not know, are made legal after it has chosen.
     """
 
-    def __init__(self, mill: virtual.VirtualMill, seed: int) -> None:
+    def __init__(self, lab: VirtualLaboratory, seed: int) -> None:
         from skopt import Optimizer
-        from skopt.space import Categorical, Real
 
+        self.lab, self.rng = lab, np.random.default_rng(seed)
         self.optimizer: Any = Optimizer(
-            [
-                Real(*virtual.RPM),
-                Real(*virtual.MINUTES, prior="log-uniform"),
-                Categorical(list(virtual.BEADS_MM)),
-            ],
+            sk.to_skopt(lab.space),
             base_estimator="GP",
             n_initial_points=1,
             random_state=seed,
-            space_constraint=lambda x: not (x[0] >= 800.0 and x[1] > 20.0),
+            space_constraint=sk.allows(lab.space),
         )
-        self.tried: list[list[float]] = []
+        self.tried = pd.DataFrame()
         self.losses: list[float] = []
         self.told = 0
 
     def tell(self, rows: pd.DataFrame) -> None:
-        self.tried.append(rows[FACTORS].to_numpy(dtype=float)[0].tolist())
-        self.losses.append(-float(np.mean(rows["capacity_mAh_g"].to_numpy(dtype=float))))
+        setting = rows[self.lab.space.names].astype(float).head(1)
+        self.tried = pd.concat([self.tried, setting], ignore_index=True)
+        sign = -1.0 if self.lab.kind.maximize else 1.0
+        self.losses.append(sign * float(rows[self.lab.kind.objective].mean()))
 
     def _learn(self) -> None:
         """All new readings at once: one fit of the surrogate, as by one call of `tell`."""
         if self.told < len(self.tried):
-            self.optimizer.tell(self.tried[self.told :], self.losses[self.told :])
+            new = sk.points(self.lab.space, self.tried.iloc[self.told :])
+            self.optimizer.tell(new, self.losses[self.told :])
             self.told = len(self.tried)
 
     def ask(self) -> pd.DataFrame:
         self._learn()
-        return pd.DataFrame([[float(v) for v in self.optimizer.ask()]], columns=FACTORS)
+        space = self.lab.space
+        asked = pd.DataFrame([[float(v) for v in self.optimizer.ask()]], columns=space.names)
+        setting = space.snap(asked)
+        return setting if space.feasible(setting)[0] else sk.legal(space, setting, self.rng)
 
     def recommend(self) -> pd.DataFrame:
         self._learn()
-        surrogate = self.optimizer.models[-1]
-        expected = surrogate.predict(self.optimizer.space.transform(self.tried))
-        return pd.DataFrame([self.tried[int(np.argmin(expected))]], columns=FACTORS)
+        return self._best_of(self.tried)
 
     def foresee(self) -> pd.DataFrame:
         """The best expected mean of its surrogate among many random settings and those tried."""
         self._learn()
-        many = virtual.random_settings(8192, 0)[FACTORS].to_numpy().tolist() + self.tried
-        expected = self.optimizer.models[-1].predict(self.optimizer.space.transform(many))
-        return pd.DataFrame([many[int(np.argmin(expected))]], columns=FACTORS)
+        many = self.lab.random_settings(8192, 0)[self.lab.space.names]
+        return self._best_of(pd.concat([many, self.tried], ignore_index=True))
+
+    def _best_of(self, settings: Any) -> pd.DataFrame:
+        at = self.optimizer.space.transform(sk.points(self.lab.space, settings))
+        best = int(np.argmin(self.optimizer.models[-1].predict(at)))
+        return settings.iloc[[best]].astype(float).reset_index(drop=True)
 
 
 class Ssbayes:
     """A campaign of this project, through its public calls; recommends `Campaign.best`."""
 
-    def __init__(self, mill: virtual.VirtualMill, seed: int) -> None:
+    def __init__(self, lab: VirtualLaboratory, seed: int) -> None:
         from ssbayes import doe
 
+        self.lab, kind = lab, lab.kind
         model = self.physics()
-        fixed: dict[str, Any] = {"c_rate": virtual.C_RATE, "filling": virtual.FILLING}
-        if model is not None:
-            fixed["mill"] = mill.name
+        fixed: dict[str, Any] = dict(kind.fixed)
+        if model is not None and kind.word == "mill":
+            fixed["mill"] = lab.name
+        goal: Any = {"maximize" if kind.maximize else "minimize": kind.objective}
         self.campaign = doe.Campaign(
-            virtual.space(),
-            maximize="capacity_mAh_g",
-            fixed=fixed,
-            model=model,
-            seed=seed,
-            initial=0,
+            lab.space, fixed=fixed, model=model, seed=seed, initial=0, **goal
         )
         self.suggestion: str | None = None
 
@@ -129,7 +145,8 @@ class Ssbayes:
         return None
 
     def tell(self, rows: pd.DataFrame) -> None:
-        rows = rows.filter([*FACTORS, "capacity_mAh_g", "mill", "run", "batch", "cell"])
+        told = [*self.lab.space.names, self.lab.kind.objective, "mill", "run", "batch", "cell"]
+        rows = rows.filter(told)
         if self.suggestion is not None:
             rows.insert(0, "suggestion", self.suggestion)
             self.suggestion = None
@@ -138,7 +155,7 @@ class Ssbayes:
     def ask(self) -> pd.DataFrame:
         table = self.campaign.suggest(1)
         self.suggestion = str(table["suggestion"].iloc[0])
-        return table.filter(FACTORS).astype(float).reset_index(drop=True)
+        return table.filter(self.lab.space.names).astype(float).reset_index(drop=True)
 
     def recommend(self) -> pd.DataFrame:
         return self._best("tried")
@@ -148,14 +165,15 @@ class Ssbayes:
 
     def _best(self, over: Any) -> pd.DataFrame:
         best: Any = self.campaign.best(over)
-        return pd.DataFrame([[float(best[name]) for name in FACTORS]], columns=FACTORS)
+        names = self.lab.space.names
+        return pd.DataFrame([[float(best[name]) for name in names]], columns=names)
 
 
 class Physics(Ssbayes):
-    """With the milling and capacity model under its own priors."""
+    """With the model of its kind of laboratory, under the model's own priors."""
 
     def physics(self) -> Any:
-        return "capacity"
+        return PHYSICS[self.lab.law]
 
 
 class WrongPhysics(Ssbayes):
@@ -180,7 +198,7 @@ class WrongPhysics(Ssbayes):
         )
 
 
-STRATEGIES: dict[str, Callable[[virtual.VirtualMill, int], Strategy]] = {
+STRATEGIES: dict[str, Callable[[VirtualLaboratory, int], Strategy]] = {
     "random": Random,
     "skopt_gp": Skopt,
     "physics": Physics,
@@ -196,19 +214,25 @@ TITLES = {
 }
 
 
-def starts(seed: int, n: int) -> pd.DataFrame:
-    """The first ``n`` of the random settings that belong to a mill's seed (64 at most)."""
-    return virtual.random_settings(64, 10_000 + seed).head(n)
+def plays(strategy: str, law: str) -> bool:
+    """Whether a strategy knows a law's laboratories: wrong physics is made up for mills only."""
+    return strategy != "wrong" or law in virtual.LAW_VERSIONS
 
 
-def best_measured(rows: pd.DataFrame) -> pd.DataFrame:
-    """The setting of the largest reading."""
-    top = int(np.argmax(rows["capacity_mAh_g"].to_numpy()))
-    return rows.loc[[top], FACTORS].astype(float).reset_index(drop=True)
+def starts(lab: VirtualLaboratory, seed: int, n: int) -> pd.DataFrame:
+    """The first ``n`` of the random settings that belong to a laboratory's seed (64 at most)."""
+    return lab.random_settings(64, 10_000 + seed).head(n)
+
+
+def best_measured(lab: VirtualLaboratory, rows: pd.DataFrame) -> pd.DataFrame:
+    """The setting of the best reading."""
+    readings = rows[lab.kind.objective].to_numpy()
+    top = int(np.argmax(readings) if lab.kind.maximize else np.argmin(readings))
+    return rows.loc[[top], lab.space.names].astype(float).reset_index(drop=True)
 
 
 @cache
-def version(strategy: str) -> str:
+def version(strategy: str, law: str) -> str:
     """Stamp of a strategy: versions of peers, or a digest of our code without its comments."""
     made_by: Any = STRATEGIES[strategy]
     own = _digest([Path(__file__)], only=[base.__name__ for base in made_by.__mro__])
@@ -217,11 +241,25 @@ def version(strategy: str) -> str:
     if strategy == "skopt_gp":
         return f"scikit-optimize-{installed('scikit-optimize')}-{own}"
     rooms = [*(ROOT / "doe").glob("*.py")]
-    rooms = [p for p in rooms if not p.name.startswith(("virtual", "spaces"))]
+    rooms = [p for p in rooms if not p.name.startswith(NO_PART)]
     if strategy != "none":
-        rooms += [*(ROOT / "models").glob("engine/*.py")]
-        rooms += [ROOT / "models" / name for name in PHYSICS]
+        rooms += [*(ROOT / "models").glob("engine/*.py"), *_reached(f"{PHYSICS[law]}.py")]
     return f"ssbayes-{_digest(rooms)}-{own}"
+
+
+def _reached(name: str) -> list[Path]:
+    """A model's file and those of the models' room that it imports, directly or not."""
+    found, waiting = [], [ROOT / "models" / name]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.exists():
+            continue
+        found.append(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                waiting += [path.parent / f"{n}.py" for n in names]
+    return found
 
 
 def _digest(files: list[Path], only: list[str] | None = None) -> str:

@@ -16,13 +16,13 @@ from .factors import Choice, Integer, Real
 from .space import Space
 
 if TYPE_CHECKING:
-    from . import spaces, virtual
+    from . import recipe, spaces, virtual, virtual_coating
     from .campaign import Campaign
     from .ranking import compare, rank
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
 _LATER = {"Campaign": "campaign", "rank": "ranking", "compare": "ranking"}
-_ROOMS = ("spaces", "virtual")
+_ROOMS = ("recipe", "spaces", "virtual", "virtual_coating")
 
 __all__ = [
     "Campaign",
@@ -37,8 +37,10 @@ __all__ = [
     "StoreError",
     "compare",
     "rank",
+    "recipe",
     "spaces",
     "virtual",
+    "virtual_coating",
 ]
 
 

@@ -281,5 +281,8 @@ def _departures(row: pd.Series, name: Any, declaration: Declaration, state: Stat
         got, wanted = row[factor.name], asked[factor.name]
         same = got == wanted if factor.kind == "text" else np.isclose(got, wanted, rtol=1e-9)
         if not same:
-            notes.append(f"{name} was run with {factor.name} = {got}, suggested was {wanted}")
+            shown = [v if isinstance(v, str) else f"{v:.6g}" for v in (got, wanted)]
+            notes.append(
+                f"{name} was run with {factor.name} = {shown[0]}, suggested was {shown[1]}"
+            )
     return notes

@@ -141,13 +141,14 @@ class VirtualLaboratory:
         DoeError
             Where a factor is missing, not finite, or not above zero.
         """
+        names = [*self.space.names, *(n for n in self.kind.usual if n not in self.space.names)]
         found = []
-        for name in self.space.names:
+        for name in names:
             if name not in settings and name not in self.kind.usual:
                 raise DoeError(f"settings lack {name!r}{did_you_mean(name, settings)}")
             value = settings.get(name, self.kind.usual.get(name))
             found.append(np.atleast_1d(np.asarray(value, dtype=float)))
-        columns = dict(zip(self.space.names, np.broadcast_arrays(*found), strict=True))
+        columns = dict(zip(names, np.broadcast_arrays(*found), strict=True))
         for name, values in columns.items():
             least = -np.inf if name in self.kind.zero else 0.0
             good = np.isfinite(values) & (values > least) & (values >= 0.0)

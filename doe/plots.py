@@ -45,8 +45,8 @@ def siblings(space: Space, setting: Any, n: int, rng: np.random.Generator) -> pd
 def share(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Settings put together into runs, whose hard factors are those of the first settings.
 
-    A setting that breaks a rule there, or would be there twice, gets other easy factors; where
-    there are none it stays as it is.
+    A setting that breaks a rule there, or is hardly another one, gets other easy factors, far from
+    those of its run; where there are none it stays as it is.
     """
     many = size(space, len(settings))
     if many == 1:
@@ -56,16 +56,35 @@ def share(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.
     rest, made = rows[len(leads) :], []
     for lead in leads:
         run = [lead]
-        others = siblings(space, lead, 64, rng).to_dict("records")
+        others = siblings(space, lead, 64, rng)
         for setting in rest[: many - 1]:
             moved: Any = pd.DataFrame([{**setting, **{n: lead[n] for n in space.hard}}])
             moved = conditional.settle(space, moved)
-            fit = moved.to_dict("records") if space.feasible(moved)[0] else []
-            free = [s for s in fit + others if s not in run]
-            run.append(free[0] if free else setting)
+            here: dict[Any, Any] = moved.to_dict("records")[0]
+            near = _gaps(space, moved, run)[0] < 0.5 / many
+            if near or not space.feasible(moved)[0]:
+                here = _apart(space, others, run) or setting
+            run.append(here)
         rest, made = rest[many - 1 :], made + run
     table = pd.DataFrame(made, columns=settings.columns)
     return table.astype({n: settings[n].dtype for n in settings.columns})
+
+
+def _apart(
+    space: Space, candidates: pd.DataFrame, run: list[dict[Any, Any]]
+) -> dict[Any, Any] | None:
+    """The candidate farthest from the settings of a run; None where it holds them all."""
+    if not len(candidates):
+        return None
+    nearest = _gaps(space, candidates, run)
+    best = int(nearest.argmax())
+    return candidates.to_dict("records")[best] if nearest[best] > 0.0 else None
+
+
+def _gaps(space: Space, settings: pd.DataFrame, run: list[dict[Any, Any]]) -> np.ndarray:
+    """Encoded distance of each setting to the nearest of a run, shape (n,)."""
+    gaps = space.encode(settings)[:, None] - space.encode(pd.DataFrame(run))[None]
+    return np.linalg.norm(gaps, axis=-1).min(axis=1)
 
 
 def companions(space: Space, settings: pd.DataFrame) -> list[int | None]:

@@ -119,7 +119,7 @@ def propose(
         raise CampaignError("scikit-optimize needs one measured setting of the space at least")
     readings = measured[objective].to_numpy(dtype=float) * (-1.0 if maximize else 1.0)
     waiting: Any = pending[_inside(space, pending)]
-    points = _points(space, measured) + _points(space, waiting)
+    told = points(space, measured) + points(space, waiting)
     values = [*readings.tolist(), *[float(readings.min())] * len(waiting)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it remarks on every repeated point
@@ -128,13 +128,13 @@ def propose(
             estimator,
             n_initial_points=1,
             random_state=seed % 2**32,
-            space_constraint=_allows(space) if space.rules else None,
+            space_constraint=allows(space) if space.rules else None,
         )
-        optimizer.tell(points, values)
+        optimizer.tell(told, values)
         asked: Any = optimizer.ask(n_points=n)
     settings = pd.DataFrame([[_plain(v) for v in point] for point in asked], columns=space.names)
     rng = np.random.default_rng(seed)
-    settings = plots.share(space, _legal(space, settings, rng), rng)
+    settings = plots.share(space, legal(space, settings, rng), rng)
     blank = pd.DataFrame(
         np.nan,
         index=settings.index,
@@ -146,7 +146,8 @@ def propose(
     )
 
 
-def _allows(space: Space) -> Callable[[Any], bool]:
+def allows(space: Space) -> Callable[[Any], bool]:
+    """The rules of a space as scikit-optimize's `space_constraint`."""
     names, constants = space.names, space.fixed
     rules = [pointwise.predicate(rule) for rule in space.rules]
 
@@ -166,7 +167,8 @@ def _inside(space: Space, settings: Any) -> np.ndarray:
     return good
 
 
-def _points(space: Space, settings: pd.DataFrame) -> list[list[Any]]:
+def points(space: Space, settings: pd.DataFrame) -> list[list[Any]]:
+    """Settings as scikit-optimize is told them: lists of plain values."""
     columns = []
     for f in space.factors:
         # what is not in use has no place among its values: it stands in the middle
@@ -177,7 +179,7 @@ def _points(space: Space, settings: pd.DataFrame) -> list[list[Any]]:
     return [list(point) for point in zip(*columns, strict=True)]
 
 
-def _legal(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def legal(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Steps restored; where that breaks a rule, the nearest of many legal settings instead."""
     settings = space.snap(settings)
     bad = np.flatnonzero(~space.feasible(settings))

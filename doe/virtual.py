@@ -151,6 +151,10 @@ class VirtualMill(VirtualLaboratory):
             table["specific_energy_J_g"] = self.specific_energy(table) * np.exp(0.03 * spare)
         return table
 
+    def random_settings(self, n: int, seed: int) -> pd.DataFrame:
+        """As the function of this name."""
+        return random_settings(n, seed)
+
     def _refuse(self, made: Any) -> None:
         rpm, minutes = made["rpm"].to_numpy(), made["milling_min"].to_numpy()
         for row in np.flatnonzero((rpm >= 800.0) & (minutes > 20.0)):

@@ -49,7 +49,7 @@ class Law:
         return LAW_VERSIONS[self.name]
 
 
-def _lognormal(rng: np.random.Generator, median: float, spread: float) -> float:
+def lognormal(rng: np.random.Generator, median: float, spread: float) -> float:
     return float(median * np.exp(spread * rng.standard_normal()))
 
 
@@ -60,7 +60,7 @@ def _utilization(rng: np.random.Generator, mean: float, sd: float) -> float:
 def _mill(rng: np.random.Generator, constant: float) -> Lab:
     """Powers of speed and bead of one mill; ``constant`` is J/g per minute at 200 1/min, 5 mm."""
     return {
-        "constant": _lognormal(rng, constant, 0.30),
+        "constant": lognormal(rng, constant, 0.30),
         "energy_speed": rng.normal(2.55, 0.12),
         "number_speed": rng.normal(0.35, 0.10),
         "energy_bead": rng.normal(3.70, 0.20),
@@ -90,20 +90,20 @@ def _draw_breakage(rng: np.random.Generator) -> Lab:
     in units of the one that halves the capacity at 0.1C."""
     return _mill(rng, 2.1) | {
         "utilization": _utilization(rng, 0.94, 0.02),
-        "breakage_energy": _lognormal(rng, 70.0, 0.4),
-        "breakage_threshold": _lognormal(rng, 1.2, 0.6),
+        "breakage_energy": lognormal(rng, 70.0, 0.4),
+        "breakage_threshold": lognormal(rng, 1.2, 0.6),
         "selection_power": rng.uniform(0.5, 1.0),
         "daughter_power": rng.uniform(0.8, 1.5),
-        "contact_area": _lognormal(rng, 20.0, 0.25),
-        "contact_resistance": _lognormal(rng, 0.045, 0.2),
-        "agglomerate_resistance": _lognormal(rng, 0.20, 0.3),
-        "ion_resistance": _lognormal(rng, 0.10, 0.2),
-        "wear_number": _lognormal(rng, 45.0, 0.35),
+        "contact_area": lognormal(rng, 20.0, 0.25),
+        "contact_resistance": lognormal(rng, 0.045, 0.2),
+        "agglomerate_resistance": lognormal(rng, 0.20, 0.3),
+        "ion_resistance": lognormal(rng, 0.10, 0.2),
+        "wear_number": lognormal(rng, 45.0, 0.35),
         "wear_power": rng.uniform(0.6, 0.9),
-        "crack_threshold": _lognormal(rng, 50.0, 0.35),
-        "crack_number": _lognormal(rng, 2.0, 0.35),
+        "crack_threshold": lognormal(rng, 50.0, 0.35),
+        "crack_number": lognormal(rng, 2.0, 0.35),
         "crack_loss": rng.uniform(0.3, 0.6),
-        "crack_resistance": _lognormal(rng, 0.4, 0.3),
+        "crack_resistance": lognormal(rng, 0.4, 0.3),
     }
 
 
@@ -166,14 +166,14 @@ def _draw_regime(rng: np.random.Generator) -> Lab:
         "cascade_number_speed": rng.normal(0.8, 0.1),
         "jump": rng.uniform(1.3, 2.5),
         "rolling_share": rng.uniform(0.02, 0.08),
-        "contact_energy": _lognormal(rng, 480.0, 0.3),
+        "contact_energy": lognormal(rng, 480.0, 0.3),
         "contact_power": rng.uniform(0.7, 1.0),
-        "impact_threshold": _lognormal(rng, 25.0, 0.4),
-        "contact_resistance": _lognormal(rng, 0.08, 0.2),
-        "heating": _lognormal(rng, 0.75, 0.3),
-        "heating_minutes": _lognormal(rng, 20.0, 0.3),
-        "decay_minutes": _lognormal(rng, 2000.0, 0.3),
-        "bead_wear": _lognormal(rng, 0.045, 0.4),
+        "impact_threshold": lognormal(rng, 25.0, 0.4),
+        "contact_resistance": lognormal(rng, 0.08, 0.2),
+        "heating": lognormal(rng, 0.75, 0.3),
+        "heating_minutes": lognormal(rng, 20.0, 0.3),
+        "decay_minutes": lognormal(rng, 2000.0, 0.3),
+        "bead_wear": lognormal(rng, 0.045, 0.4),
     }
 
 
@@ -223,11 +223,11 @@ def _draw_gp(rng: np.random.Generator) -> Lab:
     """A Matern-5/2 path by random Fourier features (spectral density: Student-t, 5 d.o.f.);
     length scales as shares of the ranges of ln speed, ln time and ln bead."""
     lab = _mill(rng, 1.5)
-    scales = np.array([_lognormal(rng, median, 0.25) for median in (0.5, 0.5, 0.9)])
+    scales = np.array([lognormal(rng, median, 0.25) for median in (0.5, 0.5, 0.9)])
     spread = np.sqrt(5.0 / rng.chisquare(5.0, size=(FEATURES, 1)))
     return lab | {
         "level": rng.normal(140.0, 8.0),
-        "amplitude": _lognormal(rng, 25.0, 0.15),
+        "amplitude": lognormal(rng, 25.0, 0.15),
         "frequencies": rng.standard_normal((FEATURES, 3)) * spread / scales,
         "phases": rng.uniform(0.0, 2.0 * np.pi, FEATURES),
         "weights": rng.standard_normal(FEATURES) * np.sqrt(2.0 / FEATURES),
