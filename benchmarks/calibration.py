@@ -98,7 +98,38 @@ def mixing_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-DESIGNS = {"milling": milling_design, "capacity": capacity_design, "mixing": mixing_design}
+def annealing_design() -> pd.DataFrame:
+    """Four batches of a bare and three annealed powders, cells of each, two atmospheres."""
+    rows = []
+    hot = [(25, 150, 300), (200, 300, 400), (250, 350, 500), (300, 450, 650)]
+    for batch, levels in enumerate(hot):
+        for k, anneal_degC in enumerate((np.nan, *levels)):
+            coated = k > 0
+            rows.append(
+                {
+                    "batch": str(batch),
+                    "lot": f"LPS {anneal_degC:g}" if coated else "bare",
+                    "cell": f"{batch}-{k}",
+                    "coating": "LPS" if coated else "bare",
+                    "anneal_degC": anneal_degC,
+                    "anneal_h": (1.0, 3.0)[batch % 2],
+                    "o2_fraction": (0.21, 1.0)[batch // 3],
+                    "coverage": 0.5 if coated else np.nan,
+                    "sulfur_oxidation": 0.5 if coated else np.nan,
+                    "relative_degradation": 0.8 if coated else np.nan,
+                    "growth_ohm_cm2_sqrth": 10.0,
+                    "first_cycle_efficiency": 0.85,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+DESIGNS = {
+    "milling": milling_design,
+    "capacity": capacity_design,
+    "mixing": mixing_design,
+    "annealing": annealing_design,
+}
 
 
 def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarray]:

@@ -112,8 +112,8 @@ def build(x: Inputs) -> None:
     gathered = kinetics.dose(*held, half_gather, energy_gather, *ramps)
     amount = x["precursor_wt_pct"]
     coverage = kinetics.covered_share(amount, remaining, oxidation, gathered, covering, spreading)
-    ground = -pt.expm1(-covering * amount)
-    raw = -pt.expm1(-covering * amount * remaining) * (1.0 - oxidation)
+    ground = kinetics.conversion(covering * amount)
+    raw = kinetics.conversion(covering * amount * remaining) * (1.0 - oxidation)
     worth = kinetics.protection(coverage, oxidation, a)
     for name, value in (("coverage", coverage), ("oxidation", oxidation), ("protection", worth),
                         ("remaining", remaining), ("spread_out", pt.exp(-gathered))):

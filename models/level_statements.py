@@ -85,7 +85,7 @@ class Levels:
 
     def readable(self, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """Statements that can be read, and a sentence on each of the others."""
-        said = table[text(table, "kind").eq("statement")]
+        said: Any = table[text(table, "kind").eq("statement")]
         keep, notes = [], []
         for label, row in said.iterrows():
             why = self._objection(row)
@@ -213,7 +213,7 @@ def read_level_statements(x: Inputs, levels: Levels, curves: Mapping[str, Curve]
     import pytensor.tensor as pt
 
     row = x.data(ROWS, dtype="int64")
-    said = x.data(NODE, ndim=2)
+    said: Any = x.data(NODE, ndim=2)
     said.set_value(np.zeros((0, 3)))
     count = row.shape[0]
     compared, inside = said[:, 3 : 3 + count], said[:, 3 + count :]
@@ -221,19 +221,21 @@ def read_level_statements(x: Inputs, levels: Levels, curves: Mapping[str, Curve]
 
     def stacked(values: list[Any]) -> Any:
         blank = pt.zeros_like(curves[levels.outcomes[0]].height)
-        return pt.stack([(v + blank)[row] for v in values])[outcome]
+        rows: Any = pt.stack([(v + blank)[row] for v in values])
+        return rows[outcome]
 
     found = [curves[name] for name in levels.outcomes]
     height = stacked([c.height for c in found])
-    value = stacked([c.height if c.value is None else c.value for c in found])
+    itself = stacked([c.height if c.value is None else c.value for c in found])
     noise = stacked([c.noise for c in found])
-    value = pt.where(said[:, 2][:, None] > 0, value, height)
-    scaled = pt.where(compared > 0, value / (GUMBEL * noise), -1e6)
-    weight = pt.exp(scaled - scaled.max(axis=1, keepdims=True))
-    best = pt.log((weight * inside).sum(axis=1) + 1e-30) - pt.log(weight.sum(axis=1))
+    value: Any = pt.where(said[:, 2][:, None] > 0, itself, height)
+    scaled: Any = pt.where(compared > 0, value / (GUMBEL * noise), -1e6)
+    weight: Any = pt.exp(scaled - scaled.max(axis=1, keepdims=True))
+    share: Any = (weight * inside).sum(axis=1) / weight.sum(axis=1)
 
-    lack = ((compared * (1.0 - value) / noise) ** 2).sum(axis=1)
-    lack = pt.maximum(lack, 1e-12)
+    lack: Any = ((compared * (1.0 - value) / noise) ** 2).sum(axis=1)
+    same: Any = pt.exp(-0.5 * lack)
     form = said[:, 1]
     x.term("level_statement", pt.where(
-        form < 0.5, best, pt.where(form < 1.5, -0.5 * lack, pt.log(-pt.expm1(-0.5 * lack)))))
+        form < BEST + 0.5, pt.log(share + 1e-30),
+        pt.where(form < COMPLETE + 0.5, -0.5 * lack, pt.log(1.0 - same + 1e-12))))

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
-from ssbayes.models import capacity, microstructure, milling, powder
+from ssbayes.models import annealing_kinetics, capacity, microstructure, milling, powder
 from ssbayes.models.engine import expit, namespace
 from ssbayes.models.engine.arrays import without_gradient
 
@@ -21,6 +21,7 @@ TIME = np.array([300.0, 30.0, 10.0, 20.0])
 BEAD = np.array([5.0, 3.0, 1.75, 5.0])
 FILLING = np.array([0.12, 0.3, 0.41, 0.5])
 ENERGY = np.array([8.0, 90.0, 500.0, 4700.0])
+HOT = np.array([60.0, 150.0, 330.0, 700.0])
 LN_SE = np.array([0.1, 1.8, 2.9, 4.2])
 LN_SN = np.array([4.1, 0.3, 1.0, 1.8])
 
@@ -51,6 +52,20 @@ FUNCTIONS = {
                        (LN_SE, LN_SN, *several(0.15, 0.3, 6.0, 1.0, 0.8))),
     "logarithmic_density": (powder.logarithmic_density, (BEAD, BEAD * 1.3, TIME)),
     "porosity": (powder.porosity, (BEAD, BEAD * 1.3)),
+    "ramp_hours": (annealing_kinetics.ramp_hours,
+                   (HOT, *several(110.0, 2.0), np.array([2.0, 5.0, 1.0, 300.0]))),
+    "ln_rate": (annealing_kinetics.ln_rate, (HOT, *several(330.0, 110.0))),
+    "dose": (annealing_kinetics.dose, (HOT, *several(1.5, 330.0, 110.0, 2.0, 3.0))),
+    "oxygen_factor": (annealing_kinetics.oxygen_factor,
+                      (np.array([1e-3, 0.21, 0.5, 1.0]), *several(0.6))),
+    "conversion": (annealing_kinetics.conversion, (np.array([0.0, 0.1, 1.0, 40.0]),)),
+    "covered_share": (annealing_kinetics.covered_share,
+                      (np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 0.9, 0.5, 0.1]),
+                       np.array([0.0, 0.3, 0.9, 1.0]), np.array([0.0, 0.1, 1.0, 9.0]),
+                       *several(1.2, 0.6))),
+    "protection": (annealing_kinetics.protection,
+                   (np.array([0.2, 0.8, 0.9, 0.1]), np.array([1e-9, 0.4, 0.9, 1.0]),
+                    *several(1.3))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
 }
 
