@@ -146,7 +146,9 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
         If rows of unlike basis would be pooled, with the rows and the mend.
     """
     given, left = usable(table, model)
+    given, said = (given, []) if model.prepare is None else model.prepare(given, True)
     rows, notes = fill_labels(given, model)
+    notes = [*said, *notes]
     if model.extra_rows is not None:
         rows = pd.concat([rows, model.extra_rows(table, statements)])
     columns: dict[str, np.ndarray] = {}
@@ -227,8 +229,9 @@ def _readings(
     if outcome in model.summaries:
         use &= ~summary
     censored = text(rows, f"{outcome}_censored").to_numpy() != ""
-    for label in rows.index[use & censored]:
-        left.append((label, f"{outcome} is a bound, which this model does not use"))
+    if outcome not in model.bounds:
+        for label in rows.index[use & censored]:
+            left.append((label, f"{outcome} is a bound, which this model does not use"))
     use &= ~censored
     if family == "LogNormal":
         for label in rows.index[use & ~(value > 0)]:

@@ -210,8 +210,8 @@ class Graph:
 
     @cached_property
     def variable_names(self) -> list[str]:
-        """Free random variables: a vector for each prior family, and the group effects."""
-        return [variable.name for variable in self.model.free_RVs]
+        """Random variables: a vector for each prior family, and the group effects."""
+        return [variable.name for variable in _inputs(self.model, self.registry.placed)]
 
     @cached_property
     def parameter_names(self) -> list[str]:
@@ -268,7 +268,8 @@ class Graph:
         key = tuple(sorted(outputs))
         if key not in self._jax:
             compilations["jax"] += 1
-            self._jax[key] = as_jax(self.model, {name: self._tensor(name) for name in key})
+            self._jax[key] = as_jax(
+                self.model, {name: self._tensor(name) for name in key}, self.registry.placed)
         return self._jax[key]
 
     @cached_property
@@ -338,7 +339,14 @@ def graph_of(
     return _GRAPHS[family, padding()]
 
 
-def as_jax(model: Any, outputs: Mapping[str, Any]) -> Callable[[Mapping, Mapping], dict[str, Any]]:
+def _inputs(model: Any, placed: Mapping[str, Any]) -> list[Any]:
+    """Free random variables; of an effect that is sampled in place, its standard normals."""
+    return [placed.get(variable.name, variable) for variable in model.free_RVs]
+
+
+def as_jax(
+    model: Any, outputs: Mapping[str, Any], placed: Mapping[str, Any] | None = None
+) -> Callable[[Mapping, Mapping], dict[str, Any]]:
     """Compile tensors of a PyMC graph to one JAX function of (variables, columns).
 
     Random variables and data become inputs of unknown size, so that another number of rows, or
@@ -353,8 +361,9 @@ def as_jax(model: Any, outputs: Mapping[str, Any]) -> Callable[[Mapping, Mapping
     from pytensor.tensor import TensorType
 
     wanted = list(outputs.values())
-    above = set(ancestors(wanted, blockers=model.free_RVs))
-    nodes = [v for v in [*model.free_RVs, *model.data_vars] if v in above]
+    variables = _inputs(model, placed or {})
+    above = set(ancestors(wanted, blockers=variables))
+    nodes = [v for v in [*variables, *model.data_vars] if v in above]
     blank = [
         TensorType(v.dtype, v.type.shape if str(v.name).startswith("priors.")
                    else (None,) * v.ndim)(v.name)

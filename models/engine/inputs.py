@@ -49,6 +49,7 @@ class Registry:
     priors: dict[str, Prior] = field(default_factory=dict)
     prior_group: dict[str, str] = field(default_factory=dict)
     effects: dict[str, str] = field(default_factory=dict)
+    placed: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, Any] = field(default_factory=dict)
     upstream: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, Readings] = field(default_factory=dict)
@@ -177,8 +178,23 @@ class Inputs:
         """A parameter of an upstream model by its full name (``milling.power_constant``)."""
         return self._all.parameters[name]
 
-    def normals(self, name: str, group: str, width: int | None = None) -> Any:
+    def normals(
+        self, name: str, group: str, width: int | None = None,
+        around: tuple[Any, Any] | None = None,
+    ) -> Any:
         """Standard normals for the levels of a group, padded, with zeros in front as slot 0.
+
+        Parameters
+        ----------
+        name, group
+            Name of the effect, and the group whose levels it belongs to.
+        width
+            Number of normals a level; one if not given.
+        around
+            Mean and sd over slots, ``(slots,)`` each, of the quantity that the effect is a part
+            of. The sampler then walks in the quantity itself, ``mean + sd z``, which is quick
+            where readings are far more precise than the levels are alike. The model, and what a
+            prediction sees, are the same. For one number a level.
 
         Returns
         -------
@@ -187,10 +203,20 @@ class Inputs:
         """
         import pymc as pm
         import pytensor.tensor as pt
+        from pytensor.tensor.shape import specify_shape
 
         full = f"{self._prefix}.{name}__z"
+        size = self._all.slots[group]
         tail = () if width is None else (width,)
-        z = pm.Normal(full, 0.0, 1.0, shape=(self._all.slots[group], *tail))
+        if around is not None and self._all.wanted is not None:
+            mean, sd = around
+            place: Any = pm.Flat(f"{self._prefix}.{name}__place", shape=(size,))
+            whole: Any = specify_shape((place - mean) / sd, (size,))
+            z: Any = pm.Deterministic(full, whole)
+            pm.Potential(f"{full}__placed", (-0.5 * z**2 - pt.log(sd)).sum())
+            self._all.placed[place.name] = z
+        else:
+            z = pm.Normal(full, 0.0, 1.0, shape=(size, *tail))
         self._all.effects[full] = group
         return pt.concatenate([pt.zeros((1, *tail)), z])
 

@@ -104,6 +104,12 @@ class LabModel:
         Outcomes that also take published means with their standard deviation over cells.
     encoders
         Further functions ``(rows, table, statements) -> arrays`` for nodes of the model's own.
+    prepare
+        ``(rows, fitting) -> (rows, notes)``: the same rows with what the model reads as numbers
+        or labels written so (a direction as 0 or 1); on a table that is fitted and on settings.
+    bounds
+        Outcomes whose bounds (``x_censored``) one of the encoders reads; all other bounds are
+        left out, and the report says so.
     extra_rows
         ``(table, statements) -> rows`` without readings that are put behind the table's own, for
         likelihood terms that look at the response elsewhere.
@@ -127,6 +133,8 @@ class LabModel:
     context: tuple[str, ...] = ()
     summaries: tuple[str, ...] = ()
     encoders: tuple[Callable[..., dict[str, Any]], ...] = ()
+    prepare: Callable[[pd.DataFrame, bool], tuple[pd.DataFrame, list[str]]] | None = None
+    bounds: tuple[str, ...] = ()
     extra_rows: Callable[[pd.DataFrame, bool], pd.DataFrame] | None = None
     what: str = ""
     adaptation: str = "low_rank"

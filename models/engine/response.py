@@ -265,6 +265,8 @@ def log_density(family: str, value: np.ndarray, mu: np.ndarray, sigma: np.ndarra
 def setting_columns(fit: Fit, settings: pd.DataFrame) -> dict[str, np.ndarray]:
     """Encode settings for the response; unknown or missing ones are errors that name them."""
     model = fit.model
+    if model.prepare is not None:
+        settings, _ = model.prepare(settings, False)
     columns: dict[str, np.ndarray] = {}
     for factor in model.factors:
         values = number(settings, factor.name, np.nan if factor.default is None else factor.default)
