@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .engine.lab_model import LabModel
     from .engine.priors import Prior
 
-NAMES = ("milling", "capacity", "mixing", "utilization")
+NAMES = ("milling", "capacity", "mixing", "utilization", "fading", "annealing", "mechanofusion",
+         "impedance", "interphase")
 
 __all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "get"]
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from ... import data
 from . import checks, response
+from .bounds import NODE as BOUNDS
 from .encode import Encoded, check_columns, encode, same_length
 from .graph import Graph
 from .priors import Prior
@@ -83,9 +84,11 @@ def trajectory_depth(model: LabModel, encoded: Encoded) -> int:
 
 def wanted_parts(model: LabModel, encoded: Encoded, statements: bool) -> frozenset[str]:
     """Outcomes that are not optional or have a reading, and ``statements`` if they take part."""
+    told = encoded.columns.get(BOUNDS, np.zeros((0, 1)))
+    bounded = {model.bounds[int(k)] for k in told[:, 0]}
     parts = {outcome.name for outcome in model.outcomes
              if not outcome.optional or len(encoded.columns[f"{outcome.name}__row"])}
-    return frozenset(parts | ({"statements"} if statements else set()))
+    return frozenset(parts | bounded | ({"statements"} if statements else set()))
 
 
 def with_prior_draws(posterior: xr.Dataset, model: LabModel, graph: Graph,
