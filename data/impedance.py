@@ -92,7 +92,7 @@ def spectra_table(table: pd.DataFrame, where: str = "table") -> pd.DataFrame:
                                 "or cell_diameter_mm: resistances are compared per area"))
     if problems:
         raise TableError(where, problems)
-    clean = validate(table, where=where, open=True)
+    clean: Any = validate(table, where=where, open=True)
     if "spectrum" not in clean:
         clean["spectrum"] = "1"
     for name in (FREQUENCY, REAL, IMAGINARY, "spectrum"):
@@ -117,9 +117,10 @@ def spectra_table(table: pd.DataFrame, where: str = "table") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def spectra(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def spectra(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], Any]]:
     """Each spectrum of a checked table with its labels, in the order of the table."""
     names = [name for name in LABELS if name in table]
+    key: Any
     for key, part in table.groupby(names, sort=False, dropna=False):
         yield dict(zip(names, key, strict=True)), part
 
@@ -129,14 +130,14 @@ def _missing(name: str, table: pd.DataFrame) -> str:
     return f"this column is missing (in {unit}); the table has {', '.join(map(str, table))}"
 
 
-def _areas(clean: pd.DataFrame, other: pd.Series) -> list[Problem]:
+def _areas(clean: Any, other: Any) -> list[Problem]:
     apart = (clean["area_cm2"] / other - 1).abs() > 0.05
     return [Problem(row, "area_cm2", clean.at[row, "area_cm2"],
-                    f"{other[row]:.3g} cm2, the area of cell_diameter_mm; which of the two is right?")
+                    f"{other[row]:.3g} cm2, the area of cell_diameter_mm; one of the two is wrong")
             for row in clean.index[apart][:1]]
 
 
-def _spectrum_problems(part: pd.DataFrame) -> list[Problem]:
+def _spectrum_problems(part: Any) -> list[Problem]:
     """What is wrong with one spectrum; rows as the user counts them."""
     label = f"spectrum {part['spectrum'].iloc[0]!r}"
     first = part.index[0]

@@ -166,8 +166,8 @@ def _compared(want: dict[str, Any], have: dict[str, Any]) -> list[dict[str, Any]
         current, hours = have.get("until_c_rate"), have.get("at_most_h")
         if _empty(current) and _empty(hours):
             remark("hold at the limit", told, "missing")
-        elif not (not _empty(current) and current <= want["until_c_rate"] * (1 + SAME_RATE)
-                  or not _empty(hours) and hours >= 0.98 * want["at_most_h"]):
+        elif not ((not _empty(current) and current <= want["until_c_rate"] * (1 + SAME_RATE))
+                  or (not _empty(hours) and hours >= 0.98 * want["at_most_h"])):
             said = [f"{v:g} {unit}" for v, unit in ((current, "C"), (hours, "h")) if not _empty(v)]
             remark("hold at the limit", told, "until " + " or ".join(said))
     return rows
@@ -188,8 +188,8 @@ def _passed(done: pd.DataFrame, mass_mg: float | None,
     share = charge / (mass_mg * 1e-3 * fraction * C_RATE_BASIS_MAH_G)
     told = (f"step 11: {charge:.3g} mAh passed during the hold, {100 * share:.2g} % of the nominal "
             "capacity: the state of charge has moved by that much")
-    return share, [_row(11, "charge of the hold", "0.8 to 8 % at 1.5 to 15 uA over 10 h (line 2210)",
-                        f"{100 * share:.2g} %", "record", told)]
+    usual = "0.8 to 8 % at 1.5 to 15 uA over 10 h (line 2210)"
+    return share, [_row(11, "charge of the hold", usual, f"{100 * share:.2g} %", "record", told)]
 
 
 def _row(step: int, what: str, expected: str, found: str, kind: str,

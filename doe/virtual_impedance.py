@@ -21,6 +21,7 @@ Soc. 127 (1980) 343.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ class VirtualSpectrum:
 
 def simulate(
     scenario: str, seed: int, *, noise: float = 0.01, drift: float = 0.5, points: int = POINTS,
-    cathode: float | None = None, **labels: object,
+    cathode: float | None = None, **labels: Any,
 ) -> VirtualSpectrum:
     """Draw one spectrum.
 
@@ -127,7 +128,7 @@ def simulate(
 
 def simulate_hold(
     seed: int, *, start: float = 50.0, growth: float = 5.0, spectra: int = 20, hours: float = 10.0,
-    **labels: object,
+    **labels: Any,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Spectra of one cell during a hold in which the cathode grows as the square root of time.
 

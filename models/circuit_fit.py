@@ -110,12 +110,13 @@ class Spectrum:
 
     def log_density(self, u: np.ndarray) -> np.ndarray:
         """Log posterior density (up to a constant) at unbounded parameters (..., parameters)."""
-        re, im = curve(u, self.frequency)
-        square = re**2 + im**2
-        off = (((self.real - re) ** 2 + (self.imaginary - im) ** 2) / square).sum(axis=-1)
         ln_noise = u[..., NOISE]
-        fit = (-0.5 * off * np.exp(-2 * ln_noise) - 2 * len(self.frequency) * ln_noise
-               - np.log(square).sum(axis=-1))
+        with np.errstate(all="ignore"):  # a proposal's tail may reach where nothing is finite
+            re, im = curve(u, self.frequency)
+            square = re**2 + im**2
+            off = (((self.real - re) ** 2 + (self.imaginary - im) ** 2) / square).sum(axis=-1)
+            fit = (-0.5 * off * np.exp(-2 * ln_noise) - 2 * len(self.frequency) * ln_noise
+                   - np.log(square).sum(axis=-1))
         return fit - 0.5 * (((u - self.prior[0]) / self.prior[1]) ** 2).sum(axis=-1)
 
 
@@ -205,6 +206,9 @@ def modes(spectrum: Spectrum, within: float = 14.0) -> list[Mode]:
     """Distinct local best fits, the best first, none more than ``within`` in cost above it."""
     found = [m for m in (descend(spectrum, s) for s in starts(spectrum)) if m is not None]
     found.sort(key=lambda mode: mode.cost)
+    # two arcs close to each other in place of the largest one: what far starts do not lead to
+    near = [] if not found else [descend(spectrum, s) for s in _paired(found[0])]
+    found = sorted([*found, *(m for m in near if m is not None)], key=lambda mode: mode.cost)
     kept: list[Mode] = []
     for mode in found:
         if mode.cost > found[0].cost + within:
@@ -213,6 +217,20 @@ def modes(spectrum: Spectrum, within: float = 14.0) -> list[Mode]:
         if all((np.abs(mode.at - other.at) > 0.3 * width).any() for other in kept):
             kept.append(mode)
     return kept
+
+
+def _paired(best: Mode) -> list[np.ndarray]:
+    """Starts with both arcs where the best fit has its larger one."""
+    larger_second = best.at[R2] > best.at[R1]
+    ln_tau = best.at[LN_TAU] + (np.exp(best.at[LN_RATIO]) if larger_second else 0.0)
+    total = np.logaddexp(best.at[R1], best.at[R2])
+    found = []
+    for share, apart in ((0.8, 1.5), (0.5, 1.5), (0.2, 1.5), (0.95, 2.5), (0.05, 2.5)):
+        u = best.at.copy()
+        u[R1], u[R2] = total + np.log(share), total + np.log(1 - share)
+        u[LN_TAU], u[LN_RATIO] = ln_tau - (1 - share) * apart, np.log(apart)
+        found.append(u)
+    return found
 
 
 @dataclass(frozen=True)
@@ -257,7 +275,8 @@ def sample(spectrum: Spectrum, found: list[Mode], seed: int, draws: int = DRAWS)
         # flattened weights while few draws carry all of them, so that no component collapses
         flat = weight**0.5 if 1 / (weight**2).sum() < 0.05 * size else weight
         centre, spread, share = _adapted(u, flat / flat.sum(), part, centre, spread, share)
-    finite = np.where(np.isfinite(log_weight), log_weight, log_weight[np.isfinite(log_weight)].min())
+    least = log_weight[np.isfinite(log_weight)].min()
+    finite = np.where(np.isfinite(log_weight), log_weight, least)
     smoothed, khat = pareto_smoothed(finite[:, None])
     weight = np.exp(smoothed[:, 0])
     weight /= weight.sum()

@@ -29,11 +29,13 @@ import pandas as pd
 
 from ..data import impedance as tables
 from ..data.problems import Problem, TableError
-from . import circuit, separability
 from . import circuit_fit as fitting
-from .circuit_fit import KHAT_LIMIT, R1, R2, Draws, Mode, Spectrum
-from .engine import Factor, Inputs, LabModel, Outcome
+from . import separability
+from .circuit_fit import KHAT_LIMIT, R1, R2, Mode, Spectrum
+from .circuit_model import MODEL, by_nuts
 from .kramers_kronig import KramersKronig, kramers_kronig
+
+__all__ = ["MODEL", "Impedances", "described", "evaluate", "resistances"]
 
 LEVEL = 0.01
 """Share of spectra that the circuit describes and that are said not to be described."""
@@ -43,35 +45,6 @@ WIDEST = 0.5
 """Largest standard deviation of ln R of a resistance that is given."""
 KEPT = ("coating", "relaxed_V", "direction", "hold_V", "hold_h", "cycle", "time_point",
         "temperature_degC", "stack_MPa", "kind")
-
-
-def build(x: Inputs) -> None:
-    """One spectrum: ten parameters, two outcomes a frequency."""
-    import pytensor.tensor as pt
-
-    given = {name: x.prior(name, family, location, width, unit=unit, meaning=meaning,
-                           source=source)
-             for name, family, location, width, unit, meaning, source in fitting.PARAMETERS}
-    first, second, last = fitting.exponents(
-        given["cathode_logit"], given["anode_logit"], given["tail_logit"])
-    real, imaginary = circuit.impedance(
-        x["frequency_of_signal_Hz"], given["separator"], given["cathode"], given["anode"],
-        given["cathode_ln_tau"], given["ln_ratio"], first, second, given["tail"], last)
-    area = x["area_cm2"]
-    noise = given["noise"] * pt.sqrt(real**2 + imaginary**2) / area
-    x.observe("z_re_ohm", "Normal", mu=real / area, sigma=noise)
-    x.observe("z_im_ohm", "Normal", mu=imaginary / area, sigma=noise)
-
-
-MODEL = LabModel(
-    name="impedance",
-    build=build,
-    factors=(Factor("frequency_of_signal_Hz", level="row"), Factor("area_cm2", level="cell")),
-    groups=(),
-    outcomes=(Outcome("z_re_ohm", alike=("spectrum",)), Outcome("z_im_ohm", alike=("spectrum",))),
-    what="Resistances of separator, cathode and anode from one impedance spectrum",
-    source="Kissel (2025), doctoral thesis, lines 2116-2118; circuit R-(RQ)-(RQ)-Q",
-)
 
 
 @dataclass(frozen=True)
@@ -181,7 +154,7 @@ def evaluate(
     return Impedances(pd.DataFrame(rows), table, kept, gates, sentences)
 
 
-def _one(part: pd.DataFrame, prior: np.ndarray, known: tuple[float, float] | None,
+def _one(part: Any, prior: np.ndarray, known: tuple[float, float] | None,
          tolerance: float, seed: int, nuts: bool, draws: int,
          ) -> tuple[KramersKronig, dict[str, Any], np.ndarray | None]:
     """Gate, columns of the answer, draws on the unbounded scale."""
@@ -221,10 +194,13 @@ def _one(part: pd.DataFrame, prior: np.ndarray, known: tuple[float, float] | Non
     told |= {"khat": drawn.khat, "posterior": "importance sampling"}
     if drawn.khat > KHAT_LIMIT and verdicts["cathode"].known:
         if not nuts:
-            return gate, _refused(f"importance sampling cannot be trusted (k-hat {drawn.khat:.2f}); "
-                                  "sample by NUTS (nuts=True)", told), None
+            return gate, _refused("importance sampling cannot be trusted (k-hat "
+                                  f"{drawn.khat:.2f}); sample by NUTS (nuts=True)", told), None
         drawn = by_nuts(part[use], known, seed, draws)
         told["posterior"] = "NUTS"
+        if np.isnan(drawn.khat):
+            return gate, _refused("the posterior has several modes: importance sampling and the "
+                                  "chains of NUTS both fail", told), None
         verdicts = {arc: separability.judge(rivals, drawn.u, arc, tolerance, WIDEST)
                     for arc in ("cathode", "anode", "total")}
     return gate, told | _answers(drawn.u, verdicts), drawn.u
@@ -252,19 +228,6 @@ def described(spectrum: Spectrum, best: Mode, gate: KramersKronig) -> tuple[floa
     off = off[:, order]
     near = float((off[:, 1:] * off[:, :-1]).sum() / (off**2).sum())
     return p, near * np.sqrt(off.size)
-
-
-def by_nuts(part: pd.DataFrame, known: tuple[float, float] | None, seed: int,
-            draws: int = fitting.DRAWS) -> Draws:
-    """The same posterior by NUTS; compiles once a process."""
-    model = MODEL if known is None else MODEL.with_priors(anode=known)
-    columns = [tables.FREQUENCY, tables.REAL, tables.IMAGINARY, "area_cm2", "spectrum"]
-    fit = model.fit(part[columns].reset_index(drop=True), seed=seed, draws=max(draws // 4, 100))
-    values = []
-    for name, family, *_ in fitting.PARAMETERS:
-        column = fit.posterior[f"impedance.{name}"].to_numpy().ravel()
-        values.append(np.log(column) if family == "LogNormal" else column)
-    return Draws(np.stack(values, axis=1), 0.0, float(len(values[0])))
 
 
 def _answers(u: np.ndarray, verdicts: dict[str, separability.Verdict]) -> dict[str, Any]:
@@ -331,7 +294,7 @@ def resistances(found: Impedances) -> pd.DataFrame:
     data.TableError
         If every spectrum was refused; the reasons are named.
     """
-    done = found.table[found.table["status"].eq("done")]
+    done: Any = found.table[found.table["status"].eq("done")]
     if not len(done):
         raise TableError("spectra", [Problem(k, None, None, f"refused: {why}") for k, why in
                                      found.table["reason"].items()])

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import circuit_fit as fitting
-from .engine.arrays import expit
 from .circuit_fit import A1, A2, A3, LN_RATIO, LN_TAU, NOISE, R0, R1, R2, TAIL, Mode, Spectrum
+from .engine.arrays import expit
 
 AS_GOOD = 6.0
 """Chi-square that another circuit may have more than the posterior's best and be as good."""
 FACTOR = 3.0
 """Ratio of time constants within which two arcs are one to the eye."""
-MOVED = 1.0
-"""Posterior standard deviations by which another circuit may move a resistance unheeded."""
+UNMOVED = (0.16, 0.84)
+"""Posterior quantiles between which another circuit may put a resistance unheeded."""
 SPLITS = (-3.0, -1.5, 0.0, 1.5)
 """Logarithm of anode over cathode resistance at which merged arcs are tried."""
 RATIOS = (1.3, FACTOR)
@@ -168,16 +168,17 @@ def judge(rivals: list[Rival], u: np.ndarray, arc: str, tolerance: float,
     widest
         Largest posterior sd of ln R of a resistance that is given.
     """
-    ln = np.logaddexp(u[:, R1], u[:, R2]) if arc == "total" else u[:, R1 if arc == "cathode" else R2]
+    ln = {"cathode": u[:, R1], "anode": u[:, R2], "total": np.logaddexp(u[:, R1], u[:, R2])}[arc]
     centre, spread = float(ln.mean()), float(ln.std())
     value = np.exp(ln)
     low, high = (float(v) for v in np.quantile(value, [0.05, 0.95]))
+    bottom, top = np.quantile(ln, UNMOVED)
     shift, name = 0.0, ""
     for rival in rivals:
         said = rival.cathode + rival.anode if arc == "total" else getattr(rival, arc)
-        off = np.log(max(said, 1e-9)) - centre
-        if abs(off) > MOVED * spread and abs(off) > abs(shift):
-            shift, name = float(off), f"{rival.name} fits as well with {said:.3g} ohm cm2"
+        at = np.log(max(said, 1e-9))
+        if not bottom <= at <= top and abs(at - centre) > abs(shift):
+            shift, name = float(at - centre), f"{rival.name} fits as well with {said:.3g} ohm cm2"
     if abs(shift) > np.log1p(tolerance):
         why = name
     else:

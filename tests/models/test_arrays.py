@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
-from ssbayes.models import annealing_kinetics, capacity, microstructure, milling, powder
+from ssbayes.models import annealing_kinetics, capacity, circuit, microstructure, milling, powder
 from ssbayes.models.engine import expit, namespace
 from ssbayes.models.engine.arrays import without_gradient
 
@@ -66,6 +66,13 @@ FUNCTIONS = {
     "protection": (annealing_kinetics.protection,
                    (np.array([0.2, 0.8, 0.9, 0.1]), np.array([1e-9, 0.4, 0.9, 1.0]),
                     *several(1.3))),
+    "arc": (lambda f, r, t, a: sum(circuit.arc(f, r, t, a)),
+            (10 ** np.array([-1.0, 1.0, 3.0, 6.0]), *several(30.0, -9.0, 0.85))),
+    "constant_phase": (lambda f, z, a: sum(circuit.constant_phase(f, z, a)),
+                       (10 ** np.array([-1.0, 1.0, 3.0, 6.0]), *several(5.0, 0.7))),
+    "impedance": (lambda f, *v: circuit.impedance(f, *v)[0] - 2 * circuit.impedance(f, *v)[1],
+                  (10 ** np.array([-1.0, 1.0, 3.0, 6.0]),
+                   *several(20.0, 30.0, 8.0, -9.0, 5.0, 0.85, 0.8, 5.0, 0.7))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
 }
 
