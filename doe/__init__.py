@@ -16,13 +16,13 @@ from .factors import Choice, Integer, Real
 from .space import Space
 
 if TYPE_CHECKING:
-    from . import recipe, spaces, virtual, virtual_coating
+    from . import coatings, recipe, spaces, virtual, virtual_coating
     from .campaign import Campaign
     from .ranking import compare, rank
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
 _LATER = {"Campaign": "campaign", "rank": "ranking", "compare": "ranking"}
-_ROOMS = ("recipe", "spaces", "virtual", "virtual_coating")
+_ROOMS = ("coatings", "recipe", "spaces", "virtual", "virtual_coating")
 
 __all__ = [
     "Campaign",
@@ -35,6 +35,7 @@ __all__ = [
     "Space",
     "SpaceError",
     "StoreError",
+    "coatings",
     "compare",
     "rank",
     "recipe",

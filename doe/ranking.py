@@ -249,10 +249,11 @@ def _rank_bounds(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _probability(p: float, n: int) -> str:
     """A probability from n draws, never said to be 0 or 1."""
-    if p * n < 1:
-        return f"below {1 / n:.2g}"
-    if (1 - p) * n < 1:
-        return f"above {1 - 1 / n:.4g}"
+    least = max(1 / n, 0.0005)
+    if p < least:
+        return f"below {least:.2g}"
+    if 1 - p < least:
+        return f"above {1 - least:.4g}"
     return f"{p:.3f}" if min(p, 1 - p) < 0.01 else f"{p:.2f}"
 
 

@@ -34,8 +34,7 @@ Sources: Kissel (2025), doctoral thesis, publication V (doi 10.1149/1945-7111/ae
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,9 +43,12 @@ from .engine import Factor, Group, Inputs, LabModel, Outcome
 from .engine.arrays import namespace
 from .engine.encode import PARENTS, text
 from .engine.inputs import slots_for
+from .interphase_answers import CoatingDraws, coating_draws, noise
 from .interphase_rows import (
     BARE,
     END_CYCLE,
+    GROWTH,
+    RESISTANCE,
     RESTED,
     SOC_SLOPE,
     SOC_SPAN_MV,
@@ -54,13 +56,8 @@ from .interphase_rows import (
     prepare,
 )
 
-if TYPE_CHECKING:
-    from .engine.fit import Fit
-
 __all__ = ["BARE", "MODEL", "SOC_SLOPE", "SOC_SPAN_MV", "CoatingDraws", "coating_draws",
            "end_fraction", "held_resistance", "noise", "potential_factor", "rested_resistance"]
-
-GROWTH, RESISTANCE = "growth_ohm_cm2_sqrth", "resistance_ohm_cm2"
 
 
 def held_resistance(initial: Any, growth: Any, hold_h: Any) -> Any:
@@ -251,86 +248,3 @@ MODEL = LabModel(
     what="Growth of the cathode resistance in a hold and at rest, by coating, batch and cell",
     source="Kissel (2025), doctoral thesis, publication V (doi 10.1149/1945-7111/ae55d2)",
 )
-
-
-@dataclass(frozen=True)
-class CoatingDraws:
-    """What a fit says about its coatings, one value a draw.
-
-    Attributes
-    ----------
-    ln_growth, ln_end
-        Columns are coatings, rows draws: ln of k (ohm cm2 h^-1/2) and of the resistance at rest
-        after hold and discharge (ohm cm2), both of a typical cell.
-    growth_sd, end_sd
-        Sd of the same logarithms for one more cell of a new batch, reading error included.
-    cells, batches
-        Number of cells and of batches of each coating.
-    """
-
-    ln_growth: pd.DataFrame
-    ln_end: pd.DataFrame
-    growth_sd: np.ndarray
-    end_sd: np.ndarray
-    cells: pd.Series
-    batches: pd.Series
-
-
-def _draws(fit: Fit, name: str) -> np.ndarray:
-    values = fit.posterior[f"interphase.{name}"].to_numpy()
-    return values.reshape(-1, *values.shape[2:])
-
-
-def coating_draws(fit: Fit) -> CoatingDraws:
-    """Joint draws of the coatings of a fit.
-
-    Raises
-    ------
-    ValueError
-        If the fit is of another model.
-    """
-    if fit.model.name != "interphase":
-        raise ValueError(f"coatings are ranked on a fit of 'interphase', not of "
-                         f"{fit.model.name!r}")
-    names = fit.encoded.levels["coating"]
-    at = slice(1, len(names) + 1)
-    end = np.log(_draws(fit, "start_resistance")[:, at]) + _draws(fit, "rise")[:, at]
-    sd = {name: _draws(fit, name) for name in (
-        "batch_resistance_sd", "cell_resistance_sd", "batch_growth_sd", "cell_growth_sd",
-        "state_sd", "reading_sd", "growth_reading_sd")}
-    cells, batches = _counts(fit)
-    return CoatingDraws(
-        pd.DataFrame(np.log(_draws(fit, "growth")[:, at]), columns=names),
-        pd.DataFrame(end, columns=names),
-        np.sqrt(sd["batch_growth_sd"]**2 + sd["cell_growth_sd"]**2 + sd["growth_reading_sd"]**2),
-        np.sqrt(sd["batch_resistance_sd"]**2 + sd["cell_resistance_sd"]**2 + sd["state_sd"]**2
-                + sd["reading_sd"]**2),
-        cells, batches)
-
-
-def _counts(fit: Fit) -> tuple[pd.Series, pd.Series]:
-    columns, names = fit.encoded.columns, fit.encoded.levels["coating"]
-    read = np.unique(np.concatenate([columns[f"{RESISTANCE}__row"], columns[f"{GROWTH}__row"]]))
-    seen = pd.DataFrame({level: columns[level][read] for level in ("coating", "batch", "cell")})
-    cells, batches = (
-        pd.Series([seen.loc[seen["coating"].eq(k + 1), level].nunique()
-                   for k in range(len(names))], index=names) for level in ("cell", "batch"))
-    return cells, batches
-
-
-def noise(fit: Fit) -> str:
-    """One sentence: is the spread between cells and batches learnt or assumed?"""
-    cells, batches = _counts(fit)
-    found = coating_draws(fit)
-    widths = (f"sd of ln k {np.median(found.growth_sd):.2f}, of ln R_end "
-              f"{np.median(found.end_sd):.2f} for one more cell, posterior medians")
-    more = int(cells.sum() - (cells > 0).sum())
-    between = int(batches.sum() - (batches > 0).sum())
-    if more == 0:
-        return (f"The noise is an assumption: the table holds one cell a coating and no spread, so "
-                f"that the spread between batches and cells is the prior's ({widths}).")
-    said = (f"The noise between cells is learnt from {int(cells.sum())} cells of "
-            f"{int((cells > 0).sum())} coatings")
-    if between == 0:
-        return f"{said}; that between batches is an assumption, the prior's ({widths})."
-    return f"{said} in {int(batches.sum())} batches ({widths})."

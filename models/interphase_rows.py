@@ -14,6 +14,7 @@ import pandas as pd
 
 from .engine.encode import number, text
 
+GROWTH, RESISTANCE = "growth_ohm_cm2_sqrth", "resistance_ohm_cm2"
 BARE = "bare"
 """Name of the uncoated reference."""
 RESTED = -1.0
