@@ -23,6 +23,8 @@ import signal
 import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ from strategies import (
 
 STARTS = 4
 FIRST = 1000
+MOST_DEATHS = 3
+"""Workers that may die one after the other before the run gives up."""
 Task = tuple[str, int, str, tuple[int, ...]]
 PROTOCOL = f"{STARTS} starts, one at a time, one cell of one batch an experiment"
 
@@ -151,23 +155,38 @@ def run(tasks: list[Task], jobs: int, out: Path) -> None:
     # Inherited by the workers, where each process is one core's worth of work.
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[threads] = "1"
-    # A polite stop leaves through the pool's exit, which ends the workers too.
+    # A polite stop leaves through the `finally` below, which ends the workers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     context = multiprocessing.get_context("spawn")
-    with out.open("a", encoding="utf-8") as lines, context.Pool(jobs) as pool:
-        for count, (task, record, failure) in enumerate(pool.imap_unordered(_work, tasks), 1):
-            law, seed, strategy, _ = task
-            left = (time.perf_counter() - began) / count * (total - count) / 60.0
-            if record is None:
-                print(f"[{count}/{total}] {law} {seed} {strategy}: FAILED {failure}", flush=True)
-                continue
-            lines.write(json.dumps(record) + "\n")
-            lines.flush()
-            print(
-                f"[{count}/{total}] {law} {seed} {strategy}: {record['seconds']:.1f} s, "
-                f"about {left:.0f} min left",
-                flush=True,
-            )
+    waiting, count, deaths = list(tasks), 0, 0
+    with out.open("a", encoding="utf-8") as lines:
+        while waiting and deaths < MOST_DEATHS:
+            pool = ProcessPoolExecutor(jobs, mp_context=context)
+            try:
+                for future in as_completed([pool.submit(_work, task) for task in waiting]):
+                    task, record, failure = future.result()
+                    waiting.remove(task)
+                    count, deaths = count + 1, 0
+                    law, seed, strategy, _ = task
+                    told = f"[{count}/{total}] {law} {seed} {strategy}"
+                    if record is None:
+                        print(f"{told}: FAILED {failure}", flush=True)
+                        continue
+                    lines.write(json.dumps(record) + "\n")
+                    lines.flush()
+                    left = (time.perf_counter() - began) / count * (total - count) / 60.0
+                    print(
+                        f"{told}: {record['seconds']:.1f} s, about {left:.0f} min left", flush=True
+                    )
+            except BrokenProcessPool:
+                deaths += 1
+                print(f"a worker died; {len(waiting)} campaigns begin again", flush=True)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in multiprocessing.active_children():
+                    child.terminate()
+    if waiting:
+        print(f"workers died {deaths} times in a row; {len(waiting)} campaigns are not played")
 
 
 def main(arguments: list[str] | None = None) -> None:

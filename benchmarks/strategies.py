@@ -92,7 +92,8 @@ class Skopt:
         setting = rows[self.lab.space.names].astype(float).head(1)
         self.tried = pd.concat([self.tried, setting], ignore_index=True)
         sign = -1.0 if self.lab.kind.maximize else 1.0
-        self.losses.append(sign * float(rows[self.lab.kind.objective].mean()))
+        readings = rows[self.lab.kind.objective].to_numpy(dtype=float)
+        self.losses.append(sign * float(np.mean(readings)))
 
     def _learn(self) -> None:
         """All new readings at once: one fit of the surrogate, as by one call of `tell`."""

@@ -183,8 +183,8 @@ class VirtualLaboratory:
         Parameters
         ----------
         settings
-            As for `true`; a column ``suggestion`` is handed on. Neighbouring rows that share all
-            hard-to-change factors are one run, as far as the space's ``per_run`` allows.
+            As for `true`; a column ``suggestion`` is handed on. Rows that share all hard-to-change
+            factors are one run, as far as the space's ``per_run`` allows.
         seed
             Which draw of the noise. Two calls with one seed meet the same noise, row by row,
             whatever the settings. Left out, every call of this object is a new one.

@@ -46,26 +46,28 @@ def share(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.
     """Settings put together into runs, whose hard factors are those of the first settings.
 
     A setting that breaks a rule there, or is hardly another one, gets other easy factors, far from
-    those of its run; where there are none it stays as it is.
+    those of its run; where there are none, it begins a run of its own.
     """
     many = size(space, len(settings))
     if many == 1:
         return settings
-    rows: list[dict[Any, Any]] = settings.to_dict("records")
-    leads = rows[: -(-len(rows) // many)]
-    rest, made = rows[len(leads) :], []
-    for lead in leads:
-        run = [lead]
-        others = siblings(space, lead, 64, rng)
-        for setting in rest[: many - 1]:
-            moved: Any = pd.DataFrame([{**setting, **{n: lead[n] for n in space.hard}}])
-            moved = conditional.settle(space, moved)
-            here: dict[Any, Any] = moved.to_dict("records")[0]
-            near = _gaps(space, moved, run)[0] < 0.5 / many
-            if near or not space.feasible(moved)[0]:
-                here = _apart(space, others, run) or setting
+    waiting: list[dict[Any, Any]] = settings.to_dict("records")
+    made: list[dict[Any, Any]] = []
+    while waiting:
+        run = [waiting.pop(0)]
+        others = siblings(space, run[0], 64, rng)
+        # the last ones join the first, so that runs begin where the settings began
+        while waiting and len(run) < many:
+            joined = {**waiting[-1], **{n: run[0][n] for n in space.hard}}
+            moved = conditional.settle(space, pd.DataFrame([joined]))
+            here: dict[Any, Any] | None = moved.to_dict("records")[0]
+            if _gaps(space, moved, run)[0] < 0.5 / many or not space.feasible(moved)[0]:
+                here = _apart(space, others, run)
+            if here is None:
+                break
+            waiting.pop()
             run.append(here)
-        rest, made = rest[many - 1 :], made + run
+        made += run
     table = pd.DataFrame(made, columns=settings.columns)
     return table.astype({n: settings[n].dtype for n in settings.columns})
 
@@ -92,16 +94,10 @@ def companions(space: Space, settings: pd.DataFrame) -> list[int | None]:
     if size(space, len(settings)) == 1:
         return [None] * len(settings)
     found: list[int | None] = []
-    begun: list[list[int]] = []
+    begun: dict[tuple[Any, ...], tuple[int, int]] = {}
     limit = size(space, len(settings))
-    for i in range(len(settings)):
-        row = settings.iloc[i]
-        for run in begun:
-            if len(run) < limit and same_run(space, settings.iloc[[run[0]]], row)[0]:
-                run.append(i)
-                found.append(run[0])
-                break
-        else:
-            begun.append([i])
-            found.append(None)
+    for i, key in enumerate(settings[space.hard].itertuples(index=False, name=None)):
+        first, count = begun.get(key, (i, limit))
+        found.append(first if count < limit else None)
+        begun[key] = (first, count + 1) if count < limit else (i, 1)
     return found

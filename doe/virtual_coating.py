@@ -6,7 +6,8 @@ cathode's resistance. They answer, scatter and tell the truth as the virtual mil
 (`virtual`, `laboratory`); the laws are in `virtual_coating_laws`.
 
 Batches of one recipe differ by 8 to 15 %, as carbon is dispersed differently each time; two thirds
-of that variance is common to the samples of one run. Growth rates scatter by 8 to 12 %.
+of that variance is common to the samples of one run. Growth rates differ by 6 to 10 % between
+batches and by 5 to 8 % between cells.
 """
 
 from __future__ import annotations
