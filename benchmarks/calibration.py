@@ -124,19 +124,12 @@ def annealing_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def impedance_design() -> pd.DataFrame:
-    """One spectrum from 3 MHz to 0.1 Hz, seven points a decade."""
-    f = np.logspace(np.log10(3e6), -1, 53)
-    return pd.DataFrame({"spectrum": "a", "frequency_of_signal_Hz": f, "area_cm2": 0.785,
-                         "z_re_ohm": 1.0, "z_im_ohm": -1.0})
-
-
 DESIGNS = {
     "milling": milling_design,
     "capacity": capacity_design,
     "mixing": mixing_design,
-    "impedance": impedance_design,
     "annealing": annealing_design,
+    "mechanofusion": mechanofusion_design,
 }
 
 

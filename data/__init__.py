@@ -14,9 +14,11 @@ from .cell_table import CellTable, cells
 from .columns import COLUMNS, LEVELS, Column, ColumnError, column
 from .cycler import Record, dq_dv, read_cycler, rests
 from .faults import Limits
+from .impedance import read_spectra
 from .literature import catalog, load
 from .power import read_power_log
 from .problems import Problem, TableError
+from .protocol import check_protocol
 from .reading import read, write
 from .validation import unlike, validate
 
@@ -33,6 +35,7 @@ __all__ = [
     "carbon",
     "catalog",
     "cells",
+    "check_protocol",
     "column",
     "columns",
     "currents",
@@ -41,6 +44,7 @@ __all__ = [
     "read",
     "read_cycler",
     "read_power_log",
+    "read_spectra",
     "recipes",
     "rests",
     "unlike",
