@@ -111,9 +111,13 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
 
 
 def _tell_runs(space: Space, entries: list[dict[str, Any]]) -> None:
-    """Say in the reason which suggestion shares a run with which."""
+    """Name the run of each suggestion after its first one, and say in the reason who shares it."""
+    if not plots.has_runs(space):
+        return
     table = pd.DataFrame([e["settings"] for e in entries])
     for entry, partner in zip(entries, plots.companions(space, table), strict=True):
+        first = entry if partner is None else entries[partner]
+        entry["run"] = first["suggestion"]
         if partner is not None:
             easy = [n for n in space.names if n not in space.hard]
             entry["reason"] += (

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import conditional
+from . import conditional, plots
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean
 from .state import State
@@ -143,7 +143,7 @@ def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, 
 
 
 def _completed(table: Any, declaration: Declaration, state: State) -> pd.DataFrame:
-    """Settings from the suggestion, constants from the declaration, a batch for a suggestion.
+    """Settings from the suggestion, constants from the declaration, its batch and its run.
 
     What really was run decides which factors were in use: a gap in an unused one is void.
     """
@@ -158,11 +158,26 @@ def _completed(table: Any, declaration: Declaration, state: State) -> pd.DataFra
         if "batch" not in filled:
             filled["batch"] = None
         filled["batch"] = filled["batch"].where(filled["batch"].notna(), filled["suggestion"])
+        if plots.has_runs(space):
+            _name_runs(filled, declaration, state)
     for name, value in declaration.fixed.items():
         if name not in filled:
             filled[name] = None
         filled[name] = filled[name].where(filled[name].notna() | statement, value)
     return filled
+
+
+def _name_runs(filled: Any, declaration: Declaration, state: State) -> None:
+    """The run that was suggested, as long as the mixer or furnace was really set so."""
+    if "run" not in filled:
+        filled["run"] = None
+    levels = {n: data.COLUMNS[n].level for n in declaration.space.hard if n in data.COLUMNS}
+    fixed = [n for n, level in levels.items() if level == "run"]
+    for label in filled.index[filled["suggestion"].notna() & filled["run"].isna()]:
+        key = filled.at[label, "suggestion"]
+        asked = state.suggestions.loc[key]
+        as_asked = all(filled.at[label, n] == asked[n] for n in fixed)
+        filled.at[label, "run"] = asked["run"] if as_asked else key
 
 
 def _from_suggestions(filled: Any, names: list[str], state: State) -> None:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from .space import Space
 
 
+def has_runs(space: Space) -> bool:
+    """Whether settings can share a run: something is hard to change, and not everything."""
+    return 0 < len(space.hard) < len(space.factors)
+
+
 def size(space: Space, n: int) -> int:
     """How many of `n` settings go into one run: one where nothing, or everything, is hard."""
-    if not 0 < len(space.hard) < len(space.factors):
+    if not has_runs(space):
         return 1
     return n if space.per_run is None else min(n, space.per_run)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .plots import has_runs
+
 if TYPE_CHECKING:
     from .space import Space
 
@@ -27,7 +29,8 @@ class Readings:
         Number of cells that a reading is the mean of.
     batch : ndarray of int, shape (n,)
         Batch codes; negative where no label is given, and everywhere if each batch was read
-        once, since its effect is then part of the noise.
+        once, since its effect is then part of the noise. Samples of one run, where a space has
+        hard-to-change factors, count as one batch: they are no replicates.
     """
 
     settings: pd.DataFrame
@@ -64,7 +67,9 @@ def readings(
     at = np.flatnonzero(use)
     settings = pd.DataFrame(rows.iloc[at].reindex(columns=space.names))
     cells = np.maximum(_numbers(rows, f"{objective}_n", 1.0)[at], 1.0)
-    return Readings(settings, value[at], cells, _batches(rows)[at] if len(at) else at)
+    return Readings(
+        settings, value[at], cells, _batches(rows, has_runs(space))[at] if len(at) else at
+    )
 
 
 def all_given(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -87,10 +92,12 @@ def _text(rows: pd.DataFrame, name: str) -> np.ndarray:
     return np.array(["" if pd.isna(v) else str(v) for v in rows[name]], dtype=object)
 
 
-def _batches(rows: pd.DataFrame) -> np.ndarray:
-    """Codes of batches; a label counts within its study, mill and run."""
-    batch = _text(rows, "batch")
-    labels = zip(*(_text(rows, c) for c in ("study", "mill", "run")), batch, strict=True)
+def _batches(rows: pd.DataFrame, by_run: bool) -> np.ndarray:
+    """Codes of batches, or of their runs; a label counts within its study, mill and run."""
+    batch, run = _text(rows, "batch"), _text(rows, "run")
+    if by_run:
+        batch = np.where(run != "", run, batch)
+    labels = zip(*(_text(rows, c) for c in ("study", "mill")), run, batch, strict=True)
     known: dict[tuple[str, ...], int] = {}
     codes = np.array([known.setdefault(label, len(known)) for label in labels], dtype=int)
     codes = np.where(batch == "", -1, codes)

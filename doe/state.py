@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
+from . import plots
 from .declaration import Declaration
 from .factors import Integer
 from .store import Event
@@ -32,7 +33,8 @@ class State:
         Last event that recorded results: what depends on the data alone is kept under it.
     suggestions : DataFrame
         Every suggestion ever made, indexed by its id: factors, ``predicted_*``, ``reason``,
-        ``by``, ``state`` (open, running, done, failed, abandoned).
+        ``by``, ``state`` (open, running, done, failed, abandoned); with hard-to-change factors
+        ``run``, the first suggestion of its run.
     rows : DataFrame
         Every recorded row.
     """
@@ -168,6 +170,7 @@ def _suggestions(
     events: Sequence[Event], rows: pd.DataFrame, declaration: Declaration
 ) -> pd.DataFrame:
     columns = [*declaration.space.names, *PREDICTED, "reason", "by", "state"]
+    columns += ["run"] if plots.has_runs(declaration.space) else []
     made = [
         {**entry["settings"], **entry, "by": e.body["by"]}
         for e in events

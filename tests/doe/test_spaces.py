@@ -11,6 +11,7 @@ from ssbayes.doe import conditional, designs, plots
 from ssbayes.doe import factors as fac
 from ssbayes.doe.declaration import declare, differences
 from ssbayes.doe.propose import propose
+from ssbayes.doe.readings import readings
 
 SPACES = {
     "mechanofusion": doe.spaces.mechanofusion(),
@@ -224,6 +225,31 @@ def test_suggestions_of_one_batch_come_in_runs(strategy):
     assert hard_values(campaign.space, more) == 1
     assert len(set(more["milling_min"])) == 4
     assert more["reason"].str.contains("same run as s0009").tolist() == [False, True, True, True]
+
+
+def test_samples_of_one_run_are_recorded_as_one_run_and_are_no_replicates(calls):
+    campaign = mixing(initial=8)
+    asked: Any = campaign.suggest(8)
+    rows = campaign.record(asked.assign(composite_capacity_mAh_g=np.linspace(60, 95, 8)))
+    first = rows["suggestion"].iloc[0]
+    assert len(set(rows["run"])) == 2
+    assert rows["run"].iloc[0] == first
+    assert len(set(rows["batch"])) == 8
+    found = readings(campaign.space, rows, "composite_capacity_mAh_g", {"c_rate": 1})
+    assert len(set(found.batch)) == 2
+    assert (found.batch >= 0).all()
+    plain = readings(doe.spaces.mechanofusion().given({"c_rate": 1}), rows.drop(columns="run"),
+                     "composite_capacity_mAh_g", {"c_rate": 1})  # fmt: skip
+    assert (plain.batch == -1).all()
+
+
+def test_a_sample_made_at_another_speed_is_a_run_of_its_own(calls):
+    campaign = mixing(initial=4)
+    campaign.suggest(4)
+    for name, changes in (("s0001", {}), ("s0002", {"rpm": 4321}), ("s0003", {"run": "mine"})):
+        done = campaign.record({"suggestion": name, **changes, "composite_capacity_mAh_g": 80.0})
+        expected = {"s0001": "s0001", "s0002": "s0002", "s0003": "mine"}[name]
+        assert done["run"].item() == expected
 
 
 def test_our_strategy_fills_runs_and_keeps_the_rules():
