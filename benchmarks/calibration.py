@@ -124,6 +124,26 @@ def annealing_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def mechanofusion_design() -> pd.DataFrame:
+    """Eight batches over carbon, two of one recipe: capacity at two rates, one utilization each."""
+    carbon = [0.0, 0.2, 0.5, 0.5, 1.0, 2.0, 3.0, 0.0]
+    return pd.DataFrame([
+        {
+            "batch": str(k),
+            "cb_parts": parts,
+            "electrolyte_parts": 20.0,
+            "rpm": 10_000.0,
+            "milling_min": 60.0,
+            "c_rate": rate,
+            "cycle": 5.0,
+            "composite_capacity_mAh_g": 100.0,
+            "utilization": 0.7 if rate == 0.1 else np.nan,
+        }
+        for k, parts in enumerate(carbon)
+        for rate in (0.1, 1.0)
+    ])
+
+
 DESIGNS = {
     "milling": milling_design,
     "capacity": capacity_design,
