@@ -28,7 +28,11 @@ Columns = dict[str, np.ndarray]
 
 
 class Law(Protocol):
-    """How a laboratory is drawn, and what its settings give; frozen under its version."""
+    """How a laboratory is drawn, and what its settings give; frozen under its version.
+
+    ``outcomes(lab, columns)`` is the true mean of the objective and of what is read beside it, shape
+    (settings,) each.
+    """
 
     @property
     def name(self) -> str: ...
@@ -37,9 +41,8 @@ class Law(Protocol):
     @property
     def draw(self) -> Callable[[np.random.Generator], dict[str, Any]]: ...
 
-    def outcomes(self, lab: dict[str, Any], columns: Columns) -> Columns:
-        """True mean of the objective, and of what is read beside it, shape (settings,) each."""
-        ...
+    @property
+    def outcomes(self) -> Callable[[dict[str, Any], Columns], Columns]: ...
 
 
 @dataclass(frozen=True)
