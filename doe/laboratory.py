@@ -30,8 +30,8 @@ Columns = dict[str, np.ndarray]
 class Law(Protocol):
     """How a laboratory is drawn, and what its settings give; frozen under its version.
 
-    ``outcomes(lab, columns)`` is the true mean of the objective and of what is read beside it, shape
-    (settings,) each.
+    ``outcomes(lab, columns)`` is the true mean of the objective and of what is read beside it,
+    shape (settings,) each.
     """
 
     @property
