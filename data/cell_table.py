@@ -44,6 +44,8 @@ from .files import file_error
 from .problems import Problem, TableError
 from .validation import validate
 
+HELD = 0.005
+"""Share of the charge at constant voltage above which cycles count as held (CCCV)."""
 MEAN = "mean of the cycles at this rate"
 SUMMED = ("capacity_mAh_g", "charge_capacity_mAh_g", "charge_cv_share", "discharge_cv_share",
           "c_rate_measured")
@@ -60,7 +62,8 @@ class CellTable:
         block of cycles at each rate, formation left out; ``retention`` where the rate comes back
         in a later block. Faulty rows have status ``failed``, a reason, and no capacity.
     cycles : DataFrame
-        One row a cell and cycle, with everything that was measured.
+        One row a cell and cycle, with everything that was measured, for the model ``fading``;
+        ``charge_mode`` by rate.
     faults : DataFrame
         One row a fault: cell, file, fault, from_cycle (0: the whole cell; empty: no reading is
         out), found, what_to_do.
@@ -344,6 +347,11 @@ def _cycle_rows(made: list[BenchCell], formation: int) -> pd.DataFrame:
         first = used.groupby("c_rate")["capacity_mAh_g"].first()
         kept = cycles["capacity_mAh_g"] / cycles["c_rate"].map(first)
         cycles["retention"] = kept.where(~out & (cycles["cycle"] > formation))
+        share = cycles["charge_cv_share"].where(~out)
+        usual = share.groupby(cycles["c_rate"], dropna=False).transform("median")
+        cycles["charge_mode"] = np.where(usual > HELD, "CCCV", "CC")
+        cycles.loc[usual.isna(), "charge_mode"] = None
+        cycles["capacity_basis"] = "gross"
         for name in _CARRIED:
             if name in one.sheet:
                 cycles[name] = one.sheet[name]
@@ -351,8 +359,8 @@ def _cycle_rows(made: list[BenchCell], formation: int) -> pd.DataFrame:
         cycles["c_rate_basis_mAh_g"] = one.sheet["c_rate_basis_mAh_g"]
         parts.append(cycles)
     names = [*(n for n in _CARRIED if any(n in o.sheet for o in made)), "cell", "cycle", "c_rate",
-             "c_rate_basis_mAh_g", "block", "c_rate_measured", "charge_capacity_mAh_g",
-             "capacity_mAh_g", "charge_cv_share", "discharge_cv_share", "coulombic_efficiency",
+             "c_rate_basis_mAh_g", "charge_mode", "capacity_basis", "block", "c_rate_measured",
+             "charge_capacity_mAh_g", "capacity_mAh_g", "charge_cv_share", "discharge_cv_share", "coulombic_efficiency",
              "block_efficiency", "retention", "status", "reason"]
     if not parts:
         return pd.DataFrame(columns=pd.Index(names))
@@ -420,7 +428,7 @@ def _marks(one: BenchCell, mine: Any, start: float) -> dict[str, Any]:
     """What belongs to the cell: mode of charging, window, and the marks of its first cycle."""
     cycles = one.cycles
     held = cycles.loc[cycles["complete"], "charge_cv_share"].median()
-    out: dict[str, Any] = {"charge_mode": "CCCV" if held > 0.005 else "CC"}
+    out: dict[str, Any] = {"charge_mode": "CCCV" if held > HELD else "CC"}
     whole = cycles[cycles["complete"]]
     if len(whole):
         low, high = (round(20 * float(whole[n].median())) / 20

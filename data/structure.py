@@ -11,6 +11,9 @@ import pandas as pd
 from .columns import COLUMNS, LEVELS, Column, did_you_mean, split_suffix
 from .problems import Problem
 
+AGEING = {"utilization"}
+"""Readings of a cell that another cycle may change."""
+
 CAPACITIES = {
     "capacity_mAh_g": "gross",
     "active_capacity_mAh_g": "active",
@@ -70,7 +73,12 @@ def _one_value_per_level(table: pd.DataFrame, specs: Mapping[str, Column]) -> It
             continue
         for name in (n for n in names if specs[n].level == level):
             values = _series(table.loc[labelled], name).dropna()
-            first = values.groupby(path.loc[values.index], sort=False).transform("first")
+            unit_of = path.loc[values.index]
+            if name in AGEING and "cycle" in table:
+                cycle = _series(table, "cycle")[values.index].fillna(-1.0)
+                unit_of = pd.Series(list(zip(unit_of, cycle, strict=True)), index=values.index,
+                                    dtype=object)
+            first = values.groupby(unit_of, sort=False).transform("first")
             if specs[name].kind == "text":
                 differs = values.ne(first)
             else:
