@@ -58,19 +58,20 @@ def last(n: np.ndarray, y: np.ndarray, at: float) -> np.ndarray:
 
 def one_lab(seed: int, law: str, seen: int, cycle: int, draws: int = 300) -> list[dict[str, Any]]:
     """Forecasts of every method for every cell of a laboratory, with the truth."""
-    whole = virtual_fading.cells(seed, law).table(cycles=cycle)
+    whole: Any = virtual_fading.cells(seed, law).table(cycles=cycle)
     known = whole[whole["cycle"] <= seen]
     truth = virtual_fading.last_cycles(whole, cycle)
     first = virtual_fading.last_cycles(whole, 1)
     started = time.process_time()
     fit = models.get("fading").fit(known, seed=seed, draws=draws, tune=500, rhat=1.1)
-    told = fading.predict_retention(fit, cycle, reading=True, seed=seed)
+    told: Any = fading.predict_retention(fit, cycle, reading=True, seed=seed)
     spent = time.process_time() - started
     told = told[told["cell"] != ""]
     told.index = pd.Index(told["cell"].str.split(" / ").str[-1])
     ends = [c for c in told if str(c).startswith("capacity_mAh_g")]
     rows = []
-    for cell, part in known.groupby("cell"):
+    parts: Any = known.groupby("cell")
+    for cell, part in parts:
         y = part["capacity_mAh_g"].to_numpy() / first[cell]
         n = part["cycle"].to_numpy()
         good = ~spoiled(y)
@@ -89,14 +90,14 @@ def one_lab(seed: int, law: str, seen: int, cycle: int, draws: int = 300) -> lis
 
 def table_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Coverage with its standard error between laboratories, width and errors, in points."""
-    every = pd.DataFrame(rows)
+    every: Any = pd.DataFrame(rows)
     every["inside"] = every["truth"].between(every["low"], every["high"])
     every["width"] = 100 * (every["high"] - every["low"])
     every["error"] = 100 * (every["middle"] - every["truth"])
     every["too_high"] = every["truth"] < every["low"]
     found = []
     for key, part in every.groupby(["law", "method"], sort=False):
-        law, method = str(key[0]), str(key[1])  # type: ignore[index]
+        law, method = key
         labs = part.groupby("seed")["inside"].mean()
         found.append({
             "law (simulated)": law, "method": method, "labs": len(labs), "cells": len(part),
@@ -129,7 +130,7 @@ def main() -> None:
             pd.DataFrame(rows).to_csv(told.out, index=False)
     table = table_of(rows)
     print(table.round(3).to_string(index=False))
-    every = pd.DataFrame(rows)
+    every: Any = pd.DataFrame(rows)
     print(f"all simulated; cycles 1-{told.seen} seen, cycle {told.cycle} asked; R-hat above 1.05 "
           f"in {(every.groupby(['law', 'seed'])['rhat'].first() > 1.05).mean():.0%} of the fits; "
           f"{every['cpu_s'].median():.1f} CPU-seconds a fit")

@@ -6,9 +6,9 @@ that is connected), resistance R and the nominal rate C,
     q(n)    = f(n) exp(w(n)),    f(n) = q_ref U(n) y(n),
     U(n)    = expit(c + d (1 - exp(-n / n_d))) exp(-A t^a),
     R(n)    = R_0 (1 + G t^p),
-    x(n)    = x_0 (C / U)^m (1 + G t^p),          charge end: s x,   discharge end: (1 - s) x,
-    ln y    = -(1 - s) x - s x                   charged at constant current (CC),
-    ln y    = -(1 - s) x - (1 - v) s x           with a constant-voltage step (CCCV).
+    x(n)    = x_0 (C / U)^m (1 + G t^p),    s x at the end of the charge, (1 - s) x of discharge,
+    ln y    = -(1 - s) x - s x              charged at constant current (CC),
+    ln y    = -(1 - s) x - (1 - v) s x      with a constant-voltage step (CCCV).
 
 In the first cycles contact settles: more material is connected (re-wetting, formation), so that the
 capacity may rise and retention exceed 1, or less. It is then lost, t^a with a free. The interphase
@@ -37,9 +37,9 @@ level of the batch.
 
 Limits: cycles, not hours, are counted (slow cycles age longer); temperature is not in the law. A
 mechanism that starts after the last cycle seen (a knee) is not in the data, nor in any forecast
-from them. Check-ups of one cell at another rate
-are a course of their own, with a walk of its own. Capacities alone do not tell loss of contact from
-rise of resistance: measure the utilization or the resistance now and then.
+from them. Check-ups of one cell at another rate are a course of their own, with a walk of its own.
+Capacities alone do not tell loss of contact from rise of resistance: measure the utilization or the
+resistance now and then.
 
 Sources: Kissel (2025), doctoral thesis, lines 1368-1370 (fading by utilization and matrix), 2195
 (resistance), 2225-2236 (twin cells, CC against CCCV, outlier); square-root growth of interphases.
@@ -47,26 +47,18 @@ Sources: Kissel (2025), doctoral thesis, lines 1368-1370 (fading by utilization 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from .courses import ALIKE, READING_SD, ROUNDING, condense, encode_coating, walk_time
 from .engine import Factor, Group, Inputs, LabModel, Outcome, expit, namespace
-from .engine.encode import number, text
-from .lifetime import Tradeoff, paths, predict_retention, tradeoff
+from .lifetime import paths, predict_retention
+from .tradeoff import Tradeoff, break_even_weight, tradeoff
 
-__all__ = ["MODEL", "Tradeoff", "paths", "predict_retention", "tradeoff"]
+__all__ = ["MODEL", "Tradeoff", "break_even_weight", "condense", "paths", "predict_retention",
+           "tradeoff"]
 
 SCALE = 30.0
 """Cycles at which wear and resistance growth are stated."""
-BLOCK = math.log(1.6)
-"""Length of a block of cycles in s = ln(n + 2); the walk's SD is stated for it."""
-READING_SD = 0.003
-"""SD of ln of one capacity reading where a course is too short to show its own."""
-ROUNDING = 0.003
-"""SD of a retention printed in whole per cent."""
 BATCH_SD, CELL_SD = 0.05, 0.03
 """SDs of ln capacity between batches and between the cells of a batch, taken as known: 2 to 6 % in
 all by mixing method (Kissel et al., Adv. Energy Mater. (2025) 2405405, lines 835-841). They are
@@ -79,7 +71,6 @@ REFERENCE_RATE = 0.5
 """Rate (1/h) at which the fade and its kinetic part are stated."""
 NU = 5.0
 """Degrees of freedom of the walk's increments and of a reading: single bad blocks happen."""
-BARE = ("", "bare")
 
 
 def power_growth(cycle: Any, power: Any) -> Any:
@@ -145,12 +136,6 @@ def cv_share(index: Any, charge_share: Any, recovered: Any) -> Any:
     """Share of the charge that flows at constant voltage, 0..1."""
     xp = namespace(index, charge_share, recovered)
     return -xp.expm1(-index * charge_share * recovered)
-
-
-def walk_time(cycle: Any) -> Any:
-    """Blocks since the first cycle, ln((n + 2) / 2) / ln 1.6: one more at each factor 1.6 (1)."""
-    xp = namespace(cycle)
-    return xp.log(0.5 * (xp.maximum(cycle, 1.0) + 1.0)) / BLOCK
 
 
 def build(x: Inputs) -> None:
@@ -251,7 +236,7 @@ def build(x: Inputs) -> None:
     x.report("utilization", u)
     x.report("resistance_ratio", ratio)
     x.report("kinetic_efficiency", kinetic_efficiency(index, at_charge, recovered))
-    loose = pt.where(follows, wander * pt.sqrt(steps), CELL_SD)
+    loose: Any = pt.where(follows, wander * pt.sqrt(steps), CELL_SD)
     x.observe("capacity_mAh_g", "StudentT", mu=capacity, sigma=loose * capacity, nu=NU)
     if x.wants("retention"):
         end = cycle + x["retention_cycles"]
@@ -288,95 +273,6 @@ def build(x: Inputs) -> None:
                   sigma=cv_sd)
 
 
-def condense(rows: pd.DataFrame, fitting: bool = True) -> tuple[pd.DataFrame, list[str]]:
-    """Medians over blocks of cycles, one course for each cell, rate and mode of charging.
-
-    A block's reading stands in the row of its middle cycle, its error in ``capacity_mAh_g_sd``
-    (median of normal noise, both ends of the step), and the block before in ``previous_cycle`` and
-    ``previous_capacity_mAh_g``. The noise of one reading comes from second differences, by their
-    median, so that neither fading nor a single bad cycle counts as noise. A retention is kept where
-    it says over how many cycles and no course of its cell tells it; a utilization that is the same
-    in all rows of a cell was measured once; the charge at constant voltage counts for CCCV only.
-    """
-    name = "capacity_mAh_g"
-    if not fitting:
-        return rows, []
-    rows = rows.copy()
-    free = {o: ~np.isnan(number(rows, o)) & text(rows, f"{o}_censored").eq("").to_numpy()
-            for o in (name, "retention", "utilization", "resistance_ohm_cm2", "charge_cv_share")}
-    cycle = number(rows, "cycle", 1.0)
-    value, spread = number(rows, name), number(rows, f"{name}_sd", 0.0)
-    held = number(rows, "charge_cv_share")
-    known = number(rows, "c_rate"), text(rows, "charge_mode"), *(text(rows, c) for c in _ALIKE)
-    parts = [text(rows, c) for c in ("study", "mill", "run", "batch", "cell")]
-    parts[-1] = parts[-1].where(parts[-1].ne(""), [f"row {k}" for k in range(len(rows))])
-    cell = pd.factorize(pd.MultiIndex.from_arrays(parts))[0]
-    course = pd.factorize(pd.MultiIndex.from_arrays([cell, *known]))[0]
-    q, sd, share = (np.full(len(rows), np.nan) for _ in range(3))
-    before, earlier = np.zeros(len(rows)), np.zeros(len(rows))
-    long: set[int] = set()
-    for one in np.unique(course[free[name]]):
-        mine = np.flatnonzero(free[name] & (course == one))
-        mine = mine[np.argsort(cycle[mine], kind="stable")]
-        if len(set(cycle[mine])) > 1:
-            long.add(int(cell[mine[0]]))
-        noise = reading_noise(value[mine])
-        block = np.floor(walk_time(cycle[mine]) + 1e-9)
-        last = None
-        for k in np.unique(block):
-            those = mine[block == k]
-            middle = those[(len(those) - 1) // 2]
-            q[middle] = np.median(value[those])
-            own = noise * q[middle] * (math.pi / 2 / len(those) if len(those) > 2
-                                       else 1 / len(those)) ** 0.5
-            own = math.hypot(own, np.median(spread[those]))
-            sd[middle] = own if last is None else math.hypot(own, last[2])
-            if last is not None:
-                before[middle], earlier[middle] = last[0], last[1]
-            last = cycle[middle], q[middle], own
-            some = held[those][~np.isnan(held[those])]
-            if len(some) and text(rows, "charge_mode").iloc[middle] == "CCCV":
-                share[middle] = np.median(some)
-    u = number(rows, "utilization")
-    for one in np.unique(cell[free["utilization"]]):
-        mine = np.flatnonzero(free["utilization"] & (cell == one))
-        if len(set(u[mine])) == 1:
-            u[mine[np.argsort(cycle[mine], kind="stable")[1:]]] = np.nan
-    kept = number(rows, "retention")
-    kept[~(number(rows, "retention_cycles") > 0) | np.isin(cell, list(long))] = np.nan
-    rows[name], rows[f"{name}_sd"], rows[f"{name}_n"] = q, sd, np.nan
-    rows["previous_cycle"], rows["previous_capacity_mAh_g"] = before, earlier
-    rows["charge_cv_share"], rows["utilization"], rows["retention"] = share, u, kept
-    told = ~np.isnan(q) | ~np.isnan(u) | ~np.isnan(kept) | free["resistance_ohm_cm2"]
-    note = (f"{int(free[name].sum())} capacities condensed to {int((~np.isnan(q)).sum())} blocks "
-            "of cycles")
-    return rows.loc[told], [note] if free[name].sum() > (~np.isnan(q)).sum() else []
-
-
-def reading_noise(values: np.ndarray) -> float:
-    """SD of ln of one reading about its course, from second differences (robust; 1).
-
-    ``READING_SD`` where there are fewer than six readings.
-    """
-    if len(values) < 6:
-        return READING_SD
-    bent = np.diff(np.log(np.maximum(values, 1e-9)), 2)
-    return max(float(1.4826 * np.median(np.abs(bent)) / 6.0**0.5), 1e-5)
-
-
-def encode_coating(
-    rows: pd.DataFrame, table: pd.DataFrame, statements: bool
-) -> dict[str, np.ndarray]:
-    """Codes of coatings; no name and "bare" are the uncoated reference."""
-    coating = text(rows, "coating")
-    names = dict.fromkeys(name for name in coating if name != "bare")
-    slot = {name: k for k, name in enumerate(names, 1)}
-    return {"coating": np.array([0 if name in BARE else slot[name] for name in coating],
-                                dtype="int64")}
-
-
-_ALIKE = ("capacity_basis", "c_rate_basis_mAh_g", "window", "temperature_degC")
-
 MODEL = LabModel(
     name="fading",
     build=build,
@@ -387,7 +283,7 @@ MODEL = LabModel(
     groups=(Group("charge_mode", needed=True, varies=False, reference="CC"),
             Group("coating", varies=False, reference="bare"),
             Group("method", varies=False), Group("batch"), Group("cell")),
-    outcomes=(Outcome("capacity_mAh_g", "StudentT", _ALIKE),
+    outcomes=(Outcome("capacity_mAh_g", "StudentT", ALIKE),
               Outcome("retention", "StudentT", ("window", "temperature_degC"), optional=True),
               Outcome("utilization", optional=True),
               Outcome("resistance_ohm_cm2", "LogNormal", ("direction", "hold_V"), optional=True),

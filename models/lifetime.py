@@ -1,4 +1,4 @@
-"""Answers of a fading fit: a cell's course, its retention at a later cycle, capacity against life.
+"""Answers of a fading fit: a cell's course over the cycles, and its retention at a later one.
 
 Everything is computed from the posterior draws of a fit of ``models.fading``. A course is drawn as
 a whole: the capacities of one draw at several cycles belong to one cell, known or new. Intervals
@@ -8,7 +8,6 @@ are equal-tailed. No forecast knows of a mechanism that starts after the last cy
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,7 +119,7 @@ def paths(
 
 def _course(fit: Fit, which: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Blocks of a known cell under one condition: cycle, value, and each median's own error."""
-    from .fading import READING_SD, ROUNDING
+    from .courses import READING_SD, ROUNDING
 
     columns = fit.encoded.columns
     row = columns["capacity_mAh_g__row"]
@@ -150,7 +149,8 @@ def _deviation(rng: np.random.Generator, at: np.ndarray, law: np.ndarray,
     Between readings it is interpolated in the walk's time; after the last it walks on. A new cell
     has a level of its own and walks from the first cycle.
     """
-    from .fading import CELL_SD, NU, walk_time
+    from .courses import walk_time
+    from .fading import CELL_SD, NU
 
     draws = len(scale)
     when, seen = walk_time(at), walk_time(course["cycle"])
@@ -180,22 +180,25 @@ _UNIT = ("study", "mill", "run", "batch", "cell")
 
 def _reading_sd(fit: Fit) -> float:
     """SD of ln of one reading about its course, the median over the cells of a fit."""
-    from .fading import reading_noise
+    from .courses import READING_SD, reading_noise
 
-    table = fit.table[fit.table["capacity_mAh_g"].notna()]
+    if not {"capacity_mAh_g", "cycle"} <= set(fit.table):
+        return READING_SD
+    given: Any = fit.table
+    table = given[given["capacity_mAh_g"].notna()].sort_values("cycle")
     keys = [c for c in (*_UNIT, *CONDITIONS) if c in table]
-    return float(np.median([reading_noise(part.sort_values("cycle")["capacity_mAh_g"].to_numpy())
-                            if "cycle" in part else reading_noise(np.zeros(0))
-                            for _, part in table.groupby(keys, dropna=False)]))
+    parts = table.groupby(keys, dropna=False) if keys else [(None, table)]
+    found = [reading_noise(part["capacity_mAh_g"].to_numpy()) for _, part in parts]
+    return float(np.median(found)) if found else READING_SD
 
 
-def _seen(fit: Fit) -> pd.DataFrame:
+def seen_cells(fit: Fit) -> pd.DataFrame:
     """Cells of a fit under each condition: first and last cycle read, number of readings."""
     from .engine.encode import number, text, usable
 
     used, _ = usable(fit.table, fit.model)
     keys = [c for c in (*_UNIT, *CONDITIONS) if c in used]
-    raw = used.assign(
+    raw: Any = used.assign(
         first=number(used, "cycle", 1.0), readings=1.0,
         last=number(used, "cycle", 1.0) + number(used, "retention_cycles", 0.0))
     if "cell" not in raw:
@@ -208,18 +211,18 @@ def _seen(fit: Fit) -> pd.DataFrame:
     at = {label: k for k, label in enumerate(fit.encoded.index)}
     codes = fit.encoded.columns
     rows = []
-    for (_, part), counts in zip(group, told.itertuples(index=False), strict=True):
+    for (_, part), counts in zip(group, told.to_dict("records"), strict=True):
         k = next((at[label] for label in part.index if label in at), None)
         if k is None:
             continue
         rows.append({
             **{g: ["", *fit.encoded.levels[g]][codes[g][k]] for g in ("batch", "cell")},
             **{c: part[c].iloc[0] if c in part else None for c in CONDITIONS},
-            "first": counts.first, "last": counts.last, "readings": counts.readings})
+            **counts})
     return pd.DataFrame(rows)
 
 
-def _interval(values: np.ndarray, level: float) -> np.ndarray:
+def interval(values: np.ndarray, level: float) -> np.ndarray:
     return np.quantile(values, [0.5, 0.5 - level / 2, 0.5 + level / 2], axis=0)
 
 
@@ -263,10 +266,10 @@ def predict_retention(
         raise ValueError(f"retention is predicted from a fit of 'fading', not {fit.model.name!r}")
     if not cycle > start >= 1:
         raise ValueError(f"cycle = {cycle:g} must come after start = {start:g}, and both from 1 on")
-    seen = _seen(fit)
+    seen: Any = seen_cells(fit)
     new = seen.groupby(list(CONDITIONS), sort=False, dropna=False).agg(
         first=("first", "min"), last=("last", "max"), readings=("readings", "sum")).reset_index()
-    parts = []
+    parts: list[Any] = []
     kind = f"{100 * level:g} % equal-tailed"
     for known, rows in ((True, seen), (False, new)):
         settings = rows[[*(("batch", "cell") if known else ()), *CONDITIONS]]
@@ -280,16 +283,16 @@ def predict_retention(
         if not known:
             table = table.assign(batch="", cell="")
         for name, values in (("retention", later / course[:, :, 0]), ("capacity_mAh_g", later)):
-            middle, low, high = _interval(values, level)
+            middle, low, high = interval(values, level)
             table[name] = middle
             table[f"{name} low ({kind})"], table[f"{name} high ({kind})"] = low, high
         table["note"] = [_note(row, cycle, known) for row in table.to_dict("records")]
         parts.append(table)
-    whole = pd.concat(parts, ignore_index=True)
+    whole: Any = pd.concat(parts, ignore_index=True)
     lead = ["batch", "cell", *CONDITIONS, "last_cycle", "readings"]
     whole = whole[[*lead, *(c for c in whole if c not in lead)]]
-    last = float(seen["last"].max())
-    whole.attrs["note"] = KNEE.format(first=float(seen["first"].min()), last=last) if (
+    first, last = float(seen["first"].min()), float(seen["last"].max())
+    whole.attrs["note"] = KNEE.format(first=first, last=last) if (
         cycle > last) else "the cycle lies within those seen"
     return whole
 
@@ -301,151 +304,3 @@ def _note(row: Mapping[Any, Any], cycle: float, known: bool) -> str:
     if cycle > 5 * row["last_cycle"]:
         said.append(f"{cycle / row['last_cycle']:.0f} times as far as was seen")
     return "; ".join(said)
-
-
-@dataclass(frozen=True)
-class Tradeoff:
-    """Two cathodes of which one gives more and the other lasts longer.
-
-    Attributes
-    ----------
-    table
-        Index ``question``: ``probability`` that it is so, ``estimate`` with its interval.
-    weights
-        Probability that the first is preferred, by what one point of retention is worth.
-    use
-        Probability that the first has delivered more in all, by the cycles of use.
-    break_even_weight
-        mAh/g per retention point at which the verdict is open (probability one half); NaN if at
-        none.
-    break_even_cycles
-        Cycles of use at which it is open; NaN if at none up to the last looked at.
-    sentence, notes
-        The same in words, and what the numbers rest on.
-    """
-
-    table: pd.DataFrame
-    weights: pd.DataFrame
-    use: pd.DataFrame
-    break_even_weight: float
-    break_even_cycles: float
-    sentence: str
-    notes: list[str]
-
-    def __str__(self) -> str:
-        return "\n".join([self.table.to_string(), self.weights.to_string(index=False),
-                          self.use.to_string(index=False), self.sentence, *self.notes])
-
-
-def tradeoff(
-    fit: Fit, first: Mapping[str, Any], second: Mapping[str, Any], *, cycles: float = 60.0,
-    of: str = "batch", weights: Sequence[float] = (0.5, 1, 2, 3, 5, 7, 10, 20, 50),
-    longest: float = 1000.0, level: float = LEVEL, seed: int = 1,
-) -> Tradeoff:
-    """Weigh capacity against life.
-
-    Parameters
-    ----------
-    fit
-        A fit of ``models.get("fading")``.
-    first, second
-        Settings of the two: ``c_rate``, ``charge_mode``, and ``batch`` (``cell``) of known ones.
-    cycles
-        Cycles over which the retention is taken.
-    of
-        ``"batch"`` or ``"cell"``, as in ``paths``.
-    weights
-        What one point (0.01) of retention may be worth, mAh/g.
-    longest
-        Most cycles of use looked at.
-    level
-        Level of the intervals.
-    seed
-        Of new cells.
-
-    Returns
-    -------
-    Tradeoff
-
-    Raises
-    ------
-    ValueError
-        If ``cycles`` or ``longest`` is not above 1, or a weight is negative.
-    """
-    worth = np.asarray(weights, dtype=float)
-    if not (cycles > 1 and longest > 1) or (worth < 0).any():
-        raise ValueError(f"cycles = {cycles:g} and longest = {longest:g} must be above 1, and "
-                         "no weight below 0")
-    grid = np.unique(np.append(np.round(np.geomspace(1, longest, 60)), [1.0, 1.0 + cycles]))
-    options = pd.DataFrame([dict(first), dict(second)])
-    course = paths(fit, options, grid, of, seed=seed).to_numpy()
-    q = course[:, :, 0]
-    kept = course[:, :, np.searchsorted(grid, 1.0 + cycles)] / q
-    more, less = q[:, 0] - q[:, 1], kept[:, 1] - kept[:, 0]
-    rows: dict[str, dict[str, Any]] = {}
-
-    def row(question: str, holds: np.ndarray, values: np.ndarray, what: str) -> None:
-        middle, low, high = _interval(values, level)
-        rows[question] = {"probability": float(holds.mean()), "estimate": middle, "low": low,
-                          "high": high, "is": f"{what}, {100 * level:g} % equal-tailed interval"}
-
-    row("the first gives more capacity at first", more > 0, more, "difference, mAh/g")
-    row(f"the second keeps more over {cycles:g} cycles", less > 0, 100 * less,
-        "difference, points of retention")
-    both = (more > 0) & (less > 0)
-    row("both: there is something to weigh", both,
-        more[both] / (100 * less[both]) if both.any() else np.full(1, np.nan),
-        "break-even worth of a point where both hold, mAh/g")
-    gain = np.add.outer(more, np.zeros(worth.size)) - 100 * np.multiply.outer(less, worth)
-    chance = (gain > 0).mean(axis=0)
-    table_w = pd.DataFrame({"mAh_g_per_point": worth, "probability_first": chance})
-
-    steps = np.diff(grid)
-    passed = np.cumsum(0.5 * (course[:, :, 1:] + course[:, :, :-1]) * steps, axis=2)
-    ahead = (passed[:, 0] > passed[:, 1]).mean(axis=0)
-    shown = np.searchsorted(grid[1:], np.clip(np.array([20, 60, 100, 200, 500, 1000]), 2, longest))
-    shown = np.unique(np.minimum(shown, len(ahead) - 1))
-    table_u = pd.DataFrame({"cycles_of_use": grid[1:][shown], "probability_first": ahead[shown]})
-
-    fine = np.geomspace(0.05, 500, 400)
-    open_w = _crossing(fine, np.array([(more > 100 * w * less).mean() for w in fine]))
-    open_n = _crossing(grid[1:], ahead)
-    last = float(_seen(fit)["last"].max())
-    sentence = (
-        f"The first gives more with probability {rows['the first gives more capacity at first']['probability']:.2f}, "  # noqa: E501
-        f"the second keeps more over {cycles:g} cycles with "
-        f"{rows[f'the second keeps more over {cycles:g} cycles']['probability']:.2f}. "
-        + (f"The verdict flips where a point of retention is worth about {open_w:.2g} mAh/g"
-           if np.isfinite(open_w) else "No worth of a point of retention flips the verdict")
-        + (f", or after about {open_n:.0f} cycles of use." if np.isfinite(open_n) else
-           f"; in capacity delivered no lead changes up to {longest:g} cycles."))
-    return Tradeoff(
-        pd.DataFrame.from_dict(rows, orient="index").rename_axis("question"), table_w, table_u,
-        open_w, open_n, sentence,
-        [_counted(fit, options),
-         f"beyond cycle {last:g} the course is the law's, not the data's; {KNEE.split(';')[1]}"])
-
-
-def _counted(fit: Fit, options: pd.DataFrame) -> str:
-    """How many cells and batches stand behind a comparison."""
-    if "batch" not in options:
-        return "no batch is named: both are new batches, told apart by their conditions alone"
-    seen = _seen(fit)
-    counts = []
-    for name in options["batch"].astype(str):
-        mine = seen[seen["batch"].str.split(" / ").str[-1].eq(name) | seen["batch"].eq(name)]
-        counts.append(f"{name!r} stands on {len(mine)} row(s) of cells")
-    return ("; ".join(counts) + ": one batch each, so that what was done to it is not separable "
-            "from batch to batch scatter; the spread between cells is the prior's unless more "
-            "cells are in the table")
-
-
-def _crossing(where: np.ndarray, chance: np.ndarray) -> float:
-    """First place where a probability crosses one half (interpolated in the logarithm)."""
-    sign = np.sign(chance - 0.5)
-    turns = np.flatnonzero(sign[1:] * sign[:-1] < 0)
-    if not len(turns):
-        return float("nan")
-    k = int(turns[0])
-    share = (0.5 - chance[k]) / (chance[k + 1] - chance[k])
-    return float(np.exp(np.log(where[k]) + share * np.log(where[k + 1] / where[k])))
