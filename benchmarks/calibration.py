@@ -144,7 +144,31 @@ def mechanofusion_design() -> pd.DataFrame:
     ])
 
 
+def interphase_design() -> pd.DataFrame:
+    """Six cells with series of the hold, and one coating in the form of a printed table."""
+    rows = []
+    for coating, batches in (("bare", 1), ("A", 2)):
+        for k in range(2 * batches):
+            cell = {"coating": coating, "batch": f"{coating}{k // 2}", "cell": f"{coating}{k}"}
+            offset = 20.0 if k == 1 else 0.0
+            for cycle, direction in ((2, "charge"), (4, "charge" if k == 2 else "discharge")):
+                rows.append({**cell, "cycle": cycle, "direction": direction,
+                             "soc_offset_mV": offset, "resistance_ohm_cm2": 50.0})
+            rows += [{**cell, "direction": "hold", "hold_h": t, "resistance_ohm_cm2": 50.0}
+                     for t in (0.1, 1.0, 4.0, 10.0)]
+    printed = {"coating": "B", "batch": "B0", "cell": "B0"}
+    rows += [
+        {**printed, "cycle": 2, "direction": "charge", "resistance_ohm_cm2": 50.0},
+        {**printed, "cycle": 4, "direction": "discharge", "resistance_ohm_cm2": 50.0},
+        {**printed, "direction": "hold", "time_point": "start", "resistance_ohm_cm2": 50.0},
+        {**printed, "direction": "hold", "hold_h": 10.0, "resistance_ohm_cm2": 50.0},
+        {**printed, "direction": "hold", "growth_ohm_cm2_sqrth": 5.0},
+    ]
+    return pd.DataFrame(rows)
+
+
 DESIGNS = {
+    "interphase": interphase_design,
     "milling": milling_design,
     "capacity": capacity_design,
     "mixing": mixing_design,

@@ -159,6 +159,7 @@ MODEL = LabModel(
     encoders=(level_encoder(LEVELS),),
     extra_rows=level_rows(LEVELS),
     prepare=prepare,
+    adaptation="diag",
     accept=0.9,
     what="coverage, oxidation and what they are worth to a cell, after annealing a sulfide coating",
     source=f"Kissel (2025), doctoral thesis, publication IV; doi {DOI}",

@@ -12,8 +12,8 @@ ramp of rate b from ambient T0,
     t = [T h(E / RT) - T0 h(E / RT0) k(T0) / k(T)] / b,
     h(u) = (u^3 + 18 u^2 + 86 u + 96) / (u^4 + 20 u^3 + 120 u^2 + 240 u + 120),
 
-with h the rational form of the temperature integral, off by less than 1e-4 for u above 2 (that is
-E above 16 kJ/mol up to 700 degC).
+with h the rational form of the temperature integral, off by less than 1e-3 for E of 20 kJ/mol and
+more up to 700 degC, and by less than 1e-4 from 50 kJ/mol.
 
 Evaporation takes coating away and changes what is left of it. Coagulation gathers it in islands:
 its mass stays, only the covered area shrinks. Oxidation makes a coating spread:

@@ -24,6 +24,7 @@ has no curve, and is listed but never fitted.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ import pandas as pd
 from .engine import Inputs
 from .engine.encode import number, text
 
+log = logging.getLogger("ssbayes")
 BEST, COMPLETE, INCOMPLETE = 0, 1, 2
 FORMS = {"best_between": BEST, "highest_at": BEST, "declines_above": BEST,
          "complete_at": COMPLETE, "incomplete_at": INCOMPLETE}
@@ -181,6 +183,8 @@ def level_rows(levels: Levels) -> Callable[[pd.DataFrame, bool], pd.DataFrame]:
     """Rows of the levels, put behind a table whose statements are used (``extra_rows``)."""
 
     def rows(table: pd.DataFrame, statements: bool) -> pd.DataFrame:
+        for note in levels.readable(table)[1] if statements else []:
+            log.info(note)
         settings = pd.DataFrame(_path(levels, table, statements)[0])
         settings.index = pd.Index([f"{PATH_ROW} {k}" for k in range(len(settings))])
         return settings

@@ -10,7 +10,15 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
-from ssbayes.models import annealing_kinetics, capacity, circuit, microstructure, milling, powder
+from ssbayes.models import (
+    annealing_kinetics,
+    capacity,
+    circuit,
+    interphase,
+    microstructure,
+    milling,
+    powder,
+)
 from ssbayes.models.engine import expit, namespace
 from ssbayes.models.engine.arrays import without_gradient
 
@@ -73,6 +81,13 @@ FUNCTIONS = {
     "impedance": (lambda f, *v: circuit.impedance(f, *v)[0] - 2 * circuit.impedance(f, *v)[1],
                   (10 ** np.array([-1.0, 1.0, 3.0, 6.0]),
                    *several(20.0, 30.0, 8.0, -9.0, 5.0, 0.85, 0.8, 5.0, 0.7))),
+    "held_resistance": (interphase.held_resistance,
+                        (*several(90.0, 14.6), np.array([0.1, 1.0, 5.0, 10.0]))),
+    "rested_resistance": (interphase.rested_resistance,
+                          (*several(22.0, 0.5), np.array([2.0, 2.5, 3.0, 4.0]),
+                           np.array([0.0, 1.0, 0.0, 1.0]), *several(0.1))),
+    "potential_factor": (interphase.potential_factor,
+                         (np.array([-0.01, 0.0, 0.005, 0.02]), np.array([-46.0, 5.0, 20.0, 46.0]))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
 }
 
