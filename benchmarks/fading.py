@@ -56,7 +56,7 @@ def last(n: np.ndarray, y: np.ndarray, at: float) -> np.ndarray:
     return np.array([y[-1], y[-1] - half, y[-1] + half])
 
 
-def one_lab(seed: int, law: str, seen: int, cycle: int, draws: int = 300) -> list[dict[str, Any]]:
+def one_lab(seed: int, law: str, seen: int, cycle: int, draws: int = 500) -> list[dict[str, Any]]:
     """Forecasts of every method for every cell of a laboratory, with the truth."""
     whole: Any = virtual_fading.cells(seed, law).table(cycles=cycle)
     known = whole[whole["cycle"] <= seen]

@@ -360,8 +360,8 @@ def _cycle_rows(made: list[BenchCell], formation: int) -> pd.DataFrame:
         parts.append(cycles)
     names = [*(n for n in _CARRIED if any(n in o.sheet for o in made)), "cell", "cycle", "c_rate",
              "c_rate_basis_mAh_g", "charge_mode", "capacity_basis", "block", "c_rate_measured",
-             "charge_capacity_mAh_g", "capacity_mAh_g", "charge_cv_share", "discharge_cv_share", "coulombic_efficiency",
-             "block_efficiency", "retention", "status", "reason"]
+             "charge_capacity_mAh_g", "capacity_mAh_g", "charge_cv_share", "discharge_cv_share",
+             "coulombic_efficiency", "block_efficiency", "retention", "status", "reason"]
     if not parts:
         return pd.DataFrame(columns=pd.Index(names))
     whole: Any = pd.concat(parts, ignore_index=True).reindex(columns=names)

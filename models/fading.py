@@ -149,9 +149,10 @@ def build(x: Inputs) -> None:
     level = x.prior("contact", "Normal", 2.0, 1.0, unit="logit",
                     meaning="logit of the fresh utilization of a typical batch",
                     source="composites reach half to all of the active material")
-    settling = x.prior("settling", "Normal", 0.0, 0.6, unit="logit",
-                       meaning="change of that logit in the first cycles", source=generic)
-    settling_sd = x.prior("settling_sd", "HalfNormal", 0.2, unit="logit",
+    settling = x.prior("settling", "Normal", 0.0, 0.06, unit="ln",
+                       meaning="change of ln utilization as contact settles in the first cycles",
+                       source=generic)
+    settling_sd = x.prior("settling_sd", "HalfNormal", 0.02, unit="ln",
                           meaning="SD of that change between cells", source=generic)
     span = x.prior("settling_cycles", "LogNormal", 6.0, 0.8, unit="cycles",
                    meaning="cycles over which contact settles", source=generic)
@@ -208,7 +209,7 @@ def build(x: Inputs) -> None:
     of_cell: Any = x.normals("cell", "cell", width=4)[x.code("cell")]
     of_coating: Any = x.normals("coating", "coating", width=3)[x.code("coating")]
     of_method: Any = x.normals("method", "method", width=2)[x.code("method")]
-    settling_of = settling + settling_sd * of_cell[:, 3]
+    settling_of = (settling + settling_sd * of_cell[:, 3]) / (1.0 - expit(level))
     lift = pt.exp(BATCH_SD * of_batch[:, 0] + KIND_SD * (of_coating[:, 2] + of_method[:, 0]))
     unreached = at_charge * (1.0 - recovered) * at_1c * pt.exp(rate_power * x.log("c_rate"))
     ageing = (method_sd * of_method[:, 1] + batch_ageing * of_batch[:, 1]
