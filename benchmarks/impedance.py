@@ -13,7 +13,8 @@ before other circuits are asked. A second table shows how large a drift must be 
 
 is simulation-based calibration of importance sampling: all ten parameters are drawn from the prior,
 arcs outside the measured frequencies and arcs that meet included, and the coverage of each
-parameter's 90 % interval is printed, for all sets and for those whose k-hat is trusted.
+parameter's 90 % interval is printed: for all sets, for those whose k-hat is trusted, and for those
+of which an evaluation would give the cathode's resistance.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import pandas as pd
 from scipy.stats import beta
 from ssbayes.doe import virtual_impedance as virtual
 from ssbayes.models import circuit_fit as fitting
-from ssbayes.models import impedance
+from ssbayes.models import impedance, separability
 from ssbayes.models.kramers_kronig import kramers_kronig
 
 DRIFTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -104,7 +105,7 @@ def from_prior(sets: int, start: int) -> pd.DataFrame:
     """Coverage of each parameter where everything is drawn from the prior."""
     f = np.logspace(np.log10(virtual.HIGHEST_HZ), np.log10(virtual.LOWEST_HZ), virtual.POINTS)
     prior = fitting.prior_scale()
-    inside, trusted = [], []
+    inside, trusted, given = [], [], []
     for seed in range(start, start + sets):
         rng = np.random.default_rng([seed, 97])
         u = prior[0] + prior[1] * rng.normal(size=fitting.COUNT)
@@ -113,18 +114,28 @@ def from_prior(sets: int, start: int) -> pd.DataFrame:
         real, imaginary = (v + size * rng.normal(size=len(f)) for v in (real, imaginary))
         gate = kramers_kronig(f, real, imaginary)
         seen = fitting.Spectrum(f, real, imaginary, gate.modulus, gate.residual, prior)
-        drawn = fitting.sample(seen, fitting.modes(seen), seed)
+        found = fitting.modes(seen)
+        drawn = fitting.sample(seen, found, seed)
         rank = (drawn.u < u).mean(axis=0)
         inside.append((rank > 0.05) & (rank < 0.95))
         trusted.append(drawn.khat <= fitting.KHAT_LIMIT)
-    held, good = np.array(inside), np.array(trusted)
+        known = trusted[-1] and gate.passed
+        if known:
+            rivals = [r for r in separability.rivals(seen, found[0])
+                      if r.chi_square < found[0].chi_square + separability.AS_GOOD]
+            known = separability.judge(rivals, drawn.u, "cathode", impedance.TOLERANCE,
+                                       impedance.WIDEST).known
+        given.append(known)
+    held, good, told = np.array(inside), np.array(trusted), np.array(given, dtype=bool)
     rows = []
     for k, name in enumerate(fitting.NAMES):
         n, count = int(good.sum()), int(held[good, k].sum())
         low, high = exact(count, n)
         rows.append({"parameter": name, "kind": "simulated", "coverage, all": held[:, k].mean(),
                      "sets": sets, "coverage, trusted": count / max(n, 1), "low (99 %)": low,
-                     "high (99 %)": high, "trusted sets": n})
+                     "high (99 %)": high, "trusted sets": n,
+                     "coverage, cathode given": held[told, k].mean(),
+                     "sets with a cathode": int(told.sum())})
     return pd.DataFrame(rows)
 
 

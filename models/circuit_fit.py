@@ -52,6 +52,8 @@ COUNT = len(NAMES)
 R0, R1, R2, LN_TAU, LN_RATIO, A1, A2, A3, TAIL, NOISE = range(COUNT)
 KHAT_LIMIT = 0.7
 DRAWS, ADAPTED, ROUNDS = 4000, 1500, 6
+TRIED, STARTS, APART = 600, 14, 0.8
+"""Prior draws tried as starts, starts taken, and how far apart (in ln tau) they are."""
 
 
 def exponents(cathode_logit: Any, anode_logit: Any, tail_logit: Any) -> tuple[Any, Any, Any]:
@@ -131,22 +133,39 @@ class Mode:
 
 
 def starts(spectrum: Spectrum) -> list[np.ndarray]:
-    """Where least squares begins: two splits of the arcs, three places, two ratios."""
-    ends = np.argsort(spectrum.frequency)
-    low = max(float(spectrum.real.min()), 1e-3)
-    span = max(float(np.median(spectrum.real[ends[: max(len(ends) // 7, 1)]])) - low, 0.05 * low)
-    reach = max(float(-spectrum.imaginary[ends[0]]), 0.01 * span)
-    tail = reach * (2 * np.pi * spectrum.frequency[ends[0]]) ** 0.7
-    found = []
-    for share, ln_tau, ratio in (
-            (0.8, -9.5, 6.0), (0.5, -9.5, 6.0), (0.8, -11.5, 7.0), (0.5, -11.5, 5.0),
-            (0.3, -10.5, 3.0), (0.8, -7.5, 5.0), (0.5, -8.0, 3.0), (0.95, -9.0, 8.0)):
-        u = spectrum.prior[0].copy()
-        u[[R0, R1, R2]] = np.log([low, share * span, (1 - share) * span])
-        u[LN_TAU], u[LN_RATIO], u[TAIL] = ln_tau, np.log(ratio), np.log(tail)
-        u[NOISE] = np.log(spectrum.noise)
-        found.append(u)
-    return found
+    """Where least squares begins: the best of many prior draws, apart from each other.
+
+    The circuit is linear in its three resistances and the size of its tail, so only time constants
+    and exponents are drawn; the sizes that suit them best follow from a regression.
+    """
+    rng = np.random.default_rng(TRIED)
+    u = spectrum.prior[0] + spectrum.prior[1] * rng.normal(size=(TRIED, COUNT))
+    u[:, LN_TAU] = rng.uniform(-15.0, 0.0, TRIED)  # the frequencies that spectra have
+    u[:, NOISE] = np.log(spectrum.noise)
+    parts = []
+    for k in (R0, R1, R2, TAIL):
+        alone = u.copy()
+        alone[:, [R0, R1, R2, TAIL]] = -60.0
+        alone[:, k] = 0.0
+        with np.errstate(all="ignore"):
+            parts.append(np.concatenate(curve(alone, spectrum.frequency), axis=-1))
+    weight = np.tile(1.0 / (spectrum.modulus * spectrum.noise), 2)
+    basis = np.nan_to_num(np.stack(parts, axis=-1)) * weight[:, None]
+    seen = np.concatenate([spectrum.real, spectrum.imaginary]) * weight
+    square = np.einsum("sni,snj->sij", basis, basis)
+    square += 1e-9 * np.trace(square, axis1=1, axis2=2)[:, None, None] * np.eye(4)
+    size = np.linalg.solve(square, np.einsum("sni,n->si", basis, seen)[..., None])[..., 0]
+    size = np.maximum(size, 1e-3 * float(spectrum.modulus.max()))
+    off = ((np.einsum("sni,si->sn", basis, size) - seen) ** 2).sum(axis=1)
+    u[:, [R0, R1, R2, TAIL]] = np.log(size)
+    place = np.stack([u[:, LN_TAU], u[:, LN_TAU] + np.exp(u[:, LN_RATIO])], axis=1)
+    chosen: list[int] = []
+    for k in np.argsort(off):
+        if all(np.abs(place[k] - place[j]).max() > APART for j in chosen):
+            chosen.append(int(k))
+        if len(chosen) == STARTS:
+            break
+    return [u[k] for k in chosen]
 
 
 def descend(spectrum: Spectrum, start: np.ndarray, held: Mapping[int, float] | None = None,
@@ -265,8 +284,12 @@ def sample(spectrum: Spectrum, found: list[Mode], seed: int, draws: int = DRAWS)
     for turn in range(ROUNDS):
         last = turn == ROUNDS - 1
         size = draws if last else ADAPTED
-        u, part = _mixture_draw(rng, centre, spread, share, size)
-        log_weight = spectrum.log_density(u) - _mixture_density(u, centre, spread, share)
+        # each component with a wide copy of itself, which meets what the narrow one has missed
+        mixture = (np.tile(centre, (2, 1)), np.concatenate([spread, WIDE * spread]),
+                   np.concatenate([(1 - WIDE_SHARE) * share, WIDE_SHARE * share]))
+        u, part = _mixture_draw(rng, *mixture, size)
+        part %= len(share)
+        log_weight = spectrum.log_density(u) - _mixture_density(u, *mixture)
         log_weight[~np.isfinite(log_weight)] = -np.inf
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
@@ -287,6 +310,8 @@ def sample(spectrum: Spectrum, found: list[Mode], seed: int, draws: int = DRAWS)
 
 FREEDOM = 6.0
 """Degrees of freedom of the proposal's Student-t components."""
+WIDE, WIDE_SHARE = 6.0, 0.3
+"""Covariance of a component's wide copy over its own, and the share of draws from copies."""
 
 
 def _mixture_draw(rng: np.random.Generator, centre: np.ndarray, spread: np.ndarray,
