@@ -167,7 +167,32 @@ def interphase_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def fading_design() -> pd.DataFrame:
+    """Four cells of two batches up to cycle 40, bare and coated, CC and CCCV, check-ups of some."""
+    rows = [
+        {
+            "batch": f"b{b}",
+            "cell": f"b{b}c{c}",
+            "coating": ("bare", "A")[b],
+            "charge_mode": ("CC", "CCCV")[c],
+            "c_rate": (0.5, 1.0)[b],
+            "cycle": float(n),
+            "capacity_mAh_g": 150.0,
+            "utilization": 0.9 - 0.001 * n if n in (1, 20) else np.nan,
+            "resistance_ohm_cm2": 30.0 if n in (1, 20, 40) and c == 0 else np.nan,
+            "charge_cv_share": 0.05 if c else np.nan,
+        }
+        for b in range(2)
+        for c in range(2)
+        for n in (1, 3, 6, 11, 20, 40)
+    ]
+    rows.append({"batch": "b0", "cell": "b0c9", "coating": "bare", "charge_mode": "CC",
+                 "c_rate": 0.5, "retention": 0.9, "retention_cycles": 60.0})
+    return pd.DataFrame(rows)
+
+
 DESIGNS = {
+    "fading": fading_design,
     "interphase": interphase_design,
     "milling": milling_design,
     "capacity": capacity_design,

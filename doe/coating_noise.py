@@ -114,7 +114,7 @@ def under_noise(
     what = score(evidence, by, weights)
     names = list(what.draws.columns)
     last = _checked(what, worst) if list(worst) else []
-    centre = what.centre[names].to_numpy()
+    centre = np.asarray(what.centre[names], dtype=float)
     rows = []
     for sd in at:
         spread = _spread(what, _positive(sd))
@@ -175,7 +175,7 @@ def break_even(
     mine = [names.index(name) for name in named]
     rest = _others(names, mine)
     front, back = (rest, mine) if worst is not None else (mine, rest)
-    centre = what.centre[names].to_numpy()
+    centre = np.asarray(what.centre[names], dtype=float)
     several = "are" if len(named) > 1 else "is"
     verdict = f"{', '.join(named)} {several} the {'worst' if worst is not None else 'best'}"
 
@@ -189,7 +189,8 @@ def break_even(
     else:
         root: Any = brentq(lambda sd: chance(sd) - level, FINEST, COARSEST, xtol=1e-5)
         noise = float(root)
-    sds: list[float] = sorted({*(_positive(sd) for sd in at), *([noise] if 0 < noise < np.inf else [])})
+    found = [noise] if 0 < noise < np.inf else []
+    sds: list[float] = sorted({*(_positive(sd) for sd in at), *found})
     table = pd.DataFrame({"probability": [chance(sd) for sd in sds]},
                          index=pd.Index(sds, name="sd_ln"))
     if noise == 0.0:

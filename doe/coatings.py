@@ -192,13 +192,15 @@ def ties(
     Raises
     ------
     CampaignError
-        If ``told_apart`` does not lie between 0.5 and 1.
+        If ``told_apart`` does not lie between 0.5 and 1, or the margin is negative.
     """
     if not 0.5 < told_apart < 1:
         raise CampaignError(f"told_apart={told_apart} must lie between 0.5 and 1, such as 0.95")
     what = score(evidence, by, weights)
     names = list(ranking.rank(what.draws, best="smallest").table.index)
-    margin = float(np.log1p(equal_within)) if equal_within > -1 else -1.0
+    if not (np.isfinite(equal_within) and equal_within >= 0):
+        raise CampaignError(f"equal_within={equal_within} must be 0 or more, such as 0.1")
+    margin = float(np.log1p(equal_within))
     rows = []
     for k, a in enumerate(names):
         for b in names[k + 1:]:

@@ -25,7 +25,7 @@ from .errors import CampaignError, unknown
 
 def one_more_cell(
     evidence: Evidence, by: str = BOTH, *, weights: Mapping[str, float] | None = None,
-    plans: Mapping[str, Iterable[str]] | None = None, cells: int = 1, studies: int = 500,
+    plans: Mapping[str, Iterable[str]] | None = None, cells: int = 1, studies: int = 512,
     draws: int = 4096, seed: int = 1,
 ) -> Answer:
     """Expected certainty about the best coating after more cells.
@@ -40,8 +40,8 @@ def one_more_cell(
     cells
         New cells of each coating of a plan.
     studies, draws
-        Simulated outcomes of each plan, and points (Sobol; a power of two) that integrate the
-        posterior after each.
+        Simulated outcomes of each plan, and points that integrate the posterior after each;
+        both are raised to a power of two (Sobol points).
     seed
         Seed of both.
 
@@ -58,9 +58,6 @@ def one_more_cell(
     CampaignError
         For an unknown coating, and for numbers below one.
     """
-    from scipy.special import ndtri
-    from scipy.stats import qmc
-
     for name, value in (("cells", cells), ("studies", studies), ("draws", draws)):
         if value < 1:
             raise CampaignError(f"{name}={value} must be 1 or more")
@@ -68,9 +65,9 @@ def one_more_cell(
     names = list(what.draws.columns)
     mean = np.asarray(what.centre[names], dtype=float)
     relative = what.relative.loc[names, names].to_numpy()
-    u = np.clip(qmc.Sobol(len(names) + 1, rng=seed).random(draws), 1e-9, 1 - 1e-9)
-    z, scale = ndtri(u[:, 1:]), np.quantile(what.noise, u[:, 0])
-    now = _chances(mean[None], relative, scale, np.full((1, draws), 1 / draws), z)[0]
+    scale, z = _points(what.noise, len(names), draws, seed)
+    readings = _points(what.noise, len(names), studies, seed + 1)
+    now = _chances(mean[None], relative, scale, np.full((1, len(z)), 1 / len(z)), z)[0]
     if plans is None:
         likely = [names[k] for k in np.argsort(-now, kind="stable")]
         plans = {"one of each": names, f"{likely[0]}, {likely[1]}": likely[:2]}
@@ -82,28 +79,37 @@ def one_more_cell(
             if name not in names:
                 raise CampaignError(unknown(name, names, "coating of this evidence"))
             new[names.index(name)] = cells
-        after = _after(mean, relative, what.noise, scale, new, studies, z,
-                       np.random.default_rng(seed))
+        after = _after(mean, relative, scale, new, z, readings)
         rows[plan] = {"cells": int(new.sum()), **_certainty(after, now)}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("plan")
     return Answer(table, _sentence(table, what.name, names[int(now.argmax())], cells)
                   + f" {evidence.basis}")
 
 
+def _points(
+    noise: np.ndarray, width: int, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Noise scales and standard normals, evenly spread over their distribution."""
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    u = qmc.Sobol(width + 1, rng=seed).random_base2((count - 1).bit_length())
+    u = np.clip(u, 1e-9, 1 - 1e-9)
+    return np.quantile(noise, u[:, 0]), ndtri(u[:, 1:])
+
+
 def _after(
-    mean: np.ndarray, relative: np.ndarray, noise: np.ndarray, scale: np.ndarray,
-    new: np.ndarray, studies: int, z: np.ndarray, rng: np.random.Generator,
+    mean: np.ndarray, relative: np.ndarray, scale: np.ndarray, new: np.ndarray, z: np.ndarray,
+    readings: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
     """P(best) of each coating after each simulated study, ``(studies, coatings)``."""
-    k = len(mean)
     read = np.flatnonzero(new)
     total = relative[np.ix_(read, read)] + np.diag(1 / new[read])
     gain = relative[:, read] @ np.linalg.inv(total)
     left = relative - gain @ relative[read]
-    s = noise[rng.integers(len(noise), size=studies)]
     # what the readings differ from the present means by: coatings' own error and cells' noise
     root = np.linalg.cholesky(total)
-    surprise = s[:, None] * (rng.normal(size=(studies, k))[:, read] @ root.T)
+    surprise = readings[0][:, None] * (readings[1][:, read] @ root.T)
     shifted = mean + surprise @ gain.T
     distance = (np.linalg.solve(root, surprise.T) ** 2).sum(axis=0)
     log_weight = (-len(read) * np.log(scale)[None]
