@@ -13,13 +13,16 @@ from pytensor.gradient import grad as gradient_of
 from ssbayes.models import (
     annealing_kinetics,
     capacity,
+    carbon_network,
     circuit,
     courses,
     fading,
     interphase,
+    mechanofusion,
     microstructure,
     milling,
     powder,
+    shell,
 )
 from ssbayes.models.engine import expit, namespace
 from ssbayes.models.engine.arrays import without_gradient
@@ -32,6 +35,8 @@ BEAD = np.array([5.0, 3.0, 1.75, 5.0])
 FILLING = np.array([0.12, 0.3, 0.41, 0.5])
 ENERGY = np.array([8.0, 90.0, 500.0, 4700.0])
 HOT = np.array([60.0, 150.0, 330.0, 700.0])
+PARTS = np.array([1.0, 10.0, 20.0, 100.0])
+CARBON = np.array([0.0, 0.5, 3.0, 15.0])
 LN_SE = np.array([0.1, 1.8, 2.9, 4.2])
 LN_SN = np.array([4.1, 0.3, 1.0, 1.8])
 
@@ -101,6 +106,37 @@ FUNCTIONS = {
                            (np.array([0.0, 0.1, 0.4, 2.0]), *several(0.5, 0.7))),
     "cv_share": (fading.cv_share, (np.array([0.0, 0.1, 0.4, 2.0]), *several(0.5, 0.7))),
     "walk_time": (courses.walk_time, (np.array([1.0, 2.0, 20.0, 100.0]),)),
+    "part_volumes": (lambda e, x: sum(shell.part_volumes(e, x)), (PARTS, CARBON)),
+    "carbon_share": (shell.carbon_share, (PARTS, CARBON)),
+    "volume_shares": (lambda e, x, p: sum(shell.volume_shares(e, x, p)[1:3]),
+                      (PARTS, CARBON, *several(0.2))),
+    "coating_density": (shell.coating_density, (PARTS, CARBON)),
+    "thesis_thickness": (shell.thesis_thickness, (PARTS, CARBON)),
+    "coating_thickness": (shell.coating_thickness, (PARTS, CARBON)),
+    "stress_intensity": (shell.stress_intensity, (RPM * 10, *several(0.12, 1.9))),
+    "covered_share": (shell.covered_share, (np.array([-3.0, -1.0, 0.0, 1.3]),
+                                            np.array([0.7, 0.0, -1.8, 0.7]),
+                                            *several(3.0, 1.0, 0.7))),
+    "visible_coverage": (shell.visible_coverage, (np.array([0.02, 0.3, 0.8, 1.0]), BEAD * 3)),
+    "network_excess": (carbon_network.network_excess,
+                       (np.array([0.001, 0.04, 0.06, 0.2]), *several(0.05))),
+    "matrix_electronic": (carbon_network.matrix_electronic,
+                          (np.array([0.001, 0.04, 0.06, 0.2]), *several(0.05, 1.1, 3e3, 1e-3))),
+    "effective_threshold": (carbon_network.effective_threshold,
+                            (*several(0.05, 0.4), np.array([5.0, 100.0, 250.0, 1e6]))),
+    "composite_electronic": (carbon_network.composite_electronic,
+                             (np.array([0.0, 0.5, 0.64, 0.7]), np.array([1.0, 0.5, 0.36, 0.3]),
+                              *several(0.07), np.array([200.0, 5.0, 900.0, 0.01]),
+                              *several(2.5))),
+    "ionic": (carbon_network.ionic, (np.array([1.0, 0.5, 0.34, 0.3]),
+                                     np.array([0.0, 0.02, 0.1, 0.16]), *several(1.0, 2.2, 10.0))),
+    "matrix_porosity": (carbon_network.matrix_porosity,
+                        (np.array([0.0, 0.02, 0.1, 0.15]), *several(0.03, 0.3, 0.08))),
+    "carbon_effect": (mechanofusion.carbon_effect,
+                      (np.log([1e-6, 0.01, 0.15, 0.4]), *several(2.0, 1.3))),
+    "delivered_share": (mechanofusion.delivered_share,
+                        (np.array([-2.0, 0.0, 0.4, 2.0]), *several(2.0),
+                         np.array([0.0, 1.0, 6.0, 9.0]), *several(-0.1, 1.4))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
 }
 
