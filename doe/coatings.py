@@ -220,8 +220,8 @@ def ties(
     tied = [f"{a} and {b} ({r['p_better']:.2f})" for r in rows
             for a, b in [(r["a"], r["b"])] if r["verdict"] == "not told apart"]
     equal = [f"{r['a']} and {r['b']}" for r in rows if r["verdict"] == "practically equal"]
-    said = f"By {what.name}: {text} (< told apart with at least {told_apart:.0%}, ~ not told apart"
-    said += f", = equal within {equal_within:.0%})."
+    said = f"By {what.name}: {text} (between neighbours: < told apart with at least "
+    said += f"{told_apart:.0%}, = equal within {equal_within:.0%}, ~ neither)."
     if tied:
         said += f" Ties, with the probability that the first is better: {', '.join(tied)}."
     if equal:

@@ -103,18 +103,32 @@ def _counts(fit: Fit) -> tuple[pd.Series, pd.Series]:
 
 
 def noise(fit: Fit) -> str:
-    """One sentence: is the spread between cells and batches learnt or assumed?"""
+    """One sentence: is the spread between cells and between batches learnt or assumed?
+
+    It counts as learnt where the posterior of its sd is at most 0.8 times as wide as the prior,
+    for ln k or for ln R.
+    """
     cells, batches = _counts(fit)
     found = coating_draws(fit)
     widths = (f"sd of ln k {np.median(found.growth_sd):.2f}, of ln R_end "
               f"{np.median(found.end_sd):.2f} for one more cell, posterior medians")
-    more = int(cells.sum() - (cells > 0).sum())
-    between = int(batches.sum() - (batches > 0).sum())
-    if more == 0:
+    coatings = int((cells > 0).sum())
+    if cells.sum() == coatings:
         return (f"The noise is an assumption: the table holds one cell a coating and no spread, so "
                 f"that the spread between batches and cells is the prior's ({widths}).")
-    said = (f"The noise between cells is learnt from {int(cells.sum())} cells of "
-            f"{int((cells > 0).sum())} coatings")
-    if between == 0:
-        return f"{said}; that between batches is an assumption, the prior's ({widths})."
-    return f"{said} in {int(batches.sum())} batches ({widths})."
+    of = "coating" if coatings == 1 else "coatings"
+    said = {}
+    for level, count in (("cell", cells), ("batch", batches)):
+        kinds = f"{int(count.sum())} {'cells' if level == 'cell' else 'batches'}"
+        said[level] = (f"learnt from {kinds} of {coatings} {of}" if _learnt(fit, level) else
+                       f"an assumption, the prior's, to which {kinds} add little")
+    return (f"The noise between cells is {said['cell']}; that between batches is {said['batch']} "
+            f"({widths}).")
+
+
+def _learnt(fit: Fit, level: str) -> bool:
+    from .engine.fit import FROM_PRIOR
+
+    ratios = [np.log(_draws(fit, name)).std() / fit.priors[f"interphase.{name}"].width()
+              for name in (f"{level}_growth_sd", f"{level}_resistance_sd")]
+    return bool(min(ratios) <= FROM_PRIOR)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .charge_state import BARE as BARE_NAMES
 from .engine.encode import number, text
 
 GROWTH, RESISTANCE = "growth_ohm_cm2_sqrth", "resistance_ohm_cm2"
@@ -46,7 +47,8 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
     rows, notes
         The same index. ``hold_h`` is `RESTED` out of the hold and 0 where the hold's first
         spectrum has no time; ``cycle`` is filled from ``time_point``; ``direction`` is 1 after a
-        discharge, else 0; ``soc_slope_per_mV`` is filled for the bare sample.
+        discharge, else 0; ``soc_slope_per_mV`` is filled for the bare sample; an offset that is
+        corrected already (``correction_ohm_cm2``) is 0.
 
     Raises
     ------
@@ -56,10 +58,10 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
     """
     rows = rows.copy()
     coating = text(rows, "coating").str.strip()
-    rows["coating"] = coating.where(coating.ne(""), BARE)
+    rows["coating"] = coating.where(~coating.isin(BARE_NAMES), BARE)
     _states(rows)
-    _offsets(rows)
-    return rows, _labels(rows, fitting)
+    done = _offsets(rows)
+    return rows, [*_labels(rows, fitting), *done]
 
 
 def _states(rows: pd.DataFrame) -> None:
@@ -92,8 +94,12 @@ def _states(rows: pd.DataFrame) -> None:
     rows["direction"] = (direction.eq("discharge").to_numpy() & ~held).astype(float)
 
 
-def _offsets(rows: pd.DataFrame) -> None:
+def _offsets(rows: pd.DataFrame) -> list[str]:
     offset = number(rows, "soc_offset_mV", 0.0)
+    # ``charge_state.correct`` keeps the offset beside what it has corrected
+    done = ~np.isnan(number(rows, "correction_ohm_cm2")) & (offset != 0)
+    offset = np.where(done, 0.0, offset)
+    rows["soc_offset_mV"] = offset
     far = np.abs(offset) > SOC_SPAN_MV
     if far.any():
         raise ValueError(
@@ -104,6 +110,8 @@ def _offsets(rows: pd.DataFrame) -> None:
     known = number(rows, "soc_slope_per_mV", 0.0)
     bare = rows["coating"].eq(BARE).to_numpy()
     rows["soc_slope_per_mV"] = np.where(bare & (known == 0), SOC_SLOPE, known)
+    return [f"{int(done.sum())} resistances came corrected to one potential and are not corrected "
+            "again"] if done.any() else []
 
 
 def _labels(rows: pd.DataFrame, fitting: bool) -> list[str]:

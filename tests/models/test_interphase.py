@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from ssbayes import data, models
 from ssbayes.doe.coating_noise import p_holds_smallest
-from ssbayes.models import interphase
+from ssbayes.models import charge_state, interphase
 from ssbayes.models.interphase_rows import RESTED, prepare
 
 GROWTH, RESISTANCE = "growth_ohm_cm2_sqrth", "resistance_ohm_cm2"
@@ -192,7 +192,12 @@ def test_series_of_several_cells_recover_coatings_and_their_spread(of_series):
     assert summary.loc["interphase.reading_sd", "median"] == pytest.approx(0.02, rel=0.25)
     assert summary.loc["interphase.reading_sd", "informed_by"] == "data"
     assert of_series.convergence.worst_rhat < 1.03
-    assert "learnt from 8 cells of 2 coatings in 4 batches" in interphase.noise(of_series)
+    said = interphase.noise(of_series)
+    assert "between cells is learnt from 8 cells of 2 coatings" in said
+    # four batches hardly move the prior of their spread, and the sentence agrees with the table
+    ratio = summary.loc[["interphase.batch_growth_sd", "interphase.batch_resistance_sd"],
+                        "sd_over_prior_sd"].min()
+    assert ("to which 4 batches add little" in said) == bool(ratio > 0.8)
     assert found.cells.tolist() == [4, 4] and found.batches.tolist() == [2, 2]
 
 
@@ -282,6 +287,19 @@ def test_states_are_read_from_direction_hold_cycle_and_time_point():
     assert rows["cycle"].tolist() == [2.0, 4.0]
     assert rows["batch"].nunique() == 2  # batch 1 of one coating is not batch 1 of another
     assert not notes
+
+
+def test_what_was_corrected_to_one_potential_is_not_corrected_again():
+    table = pd.DataFrame({
+        "coating": ["bare", "A"], "direction": "charge", "cycle": 2, "relaxed_V": [3.72, 3.74],
+        RESISTANCE: [22.0, 90.0], f"{RESISTANCE}_sd": [0.5, 1.0]})
+    corrected = charge_state.correct(table, reference_V=3.72, cycle=2).table
+    assert corrected["soc_offset_mV"].tolist() == pytest.approx([0.0, 20.0])
+    rows: Any
+    rows, notes = prepare(corrected, True)
+    assert rows["soc_offset_mV"].tolist() == [0.0, 0.0]
+    assert any("1 resistances came corrected" in note for note in notes)
+    assert corrected[RESISTANCE].iloc[1] < 90.0
 
 
 @pytest.mark.parametrize(("row", "says"), [
