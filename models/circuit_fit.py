@@ -54,6 +54,8 @@ KHAT_LIMIT = 0.7
 DRAWS, ADAPTED, ROUNDS = 4000, 1500, 6
 TRIED, STARTS, APART = 600, 14, 0.8
 """Prior draws tried as starts, starts taken, and how far apart (in ln tau) they are."""
+SHORT, HOPEFUL = 25, 40.0
+"""Steps that each start is given, and the cost above the best up to which it is followed."""
 
 
 def exponents(cathode_logit: Any, anode_logit: Any, tail_logit: Any) -> tuple[Any, Any, Any]:
@@ -168,22 +170,14 @@ def starts(spectrum: Spectrum) -> list[np.ndarray]:
     return [u[k] for k in chosen]
 
 
-def descend(spectrum: Spectrum, start: np.ndarray, held: Mapping[int, float] | None = None,
-            penalised: bool = True) -> Mode | None:
-    """Penalised least squares from one start, some parameters held; none if it goes astray.
-
-    ``penalised`` false leaves the resistances' priors out, for comparisons of fits.
-    """
+def descend(spectrum: Spectrum, start: np.ndarray, steps: int = 150) -> Mode | None:
+    """Penalised least squares from one start; none if it goes astray."""
     from scipy.optimize import least_squares
 
-    held = dict(held or {})
-    free = [k for k in range(COUNT) if k not in held and k != NOISE]
+    free = [k for k in range(COUNT) if k != NOISE]
     weight = 1.0 / (spectrum.modulus * spectrum.noise)
-    sd = spectrum.prior[1][free].copy()
-    if not penalised:
-        sd[[k in (R0, R1, R2) for k in free]] *= 100.0
+    sd = spectrum.prior[1][free]
     base = start.copy()
-    base[list(held)] = list(held.values())
 
     def residual(x: np.ndarray) -> np.ndarray:
         u = base.copy()
@@ -207,7 +201,7 @@ def descend(spectrum: Spectrum, start: np.ndarray, held: Mapping[int, float] | N
 
     with np.errstate(all="ignore"):
         try:
-            found = least_squares(residual, base[free], jac=slope, method="lm", max_nfev=150)  # type: ignore[arg-type]
+            found = least_squares(residual, base[free], jac=slope, method="lm", max_nfev=steps)  # type: ignore[arg-type]
         except ValueError:  # a step went where the circuit is not finite
             return None
     if not np.isfinite(found.cost):
@@ -223,11 +217,13 @@ def descend(spectrum: Spectrum, start: np.ndarray, held: Mapping[int, float] | N
 
 def modes(spectrum: Spectrum, within: float = 14.0) -> list[Mode]:
     """Distinct local best fits, the best first, none more than ``within`` in cost above it."""
-    found = [m for m in (descend(spectrum, s) for s in starts(spectrum)) if m is not None]
-    found.sort(key=lambda mode: mode.cost)
+    first = _descents(spectrum, starts(spectrum), SHORT)
+    if not first:
+        return []
     # two arcs close to each other in place of the largest one: what far starts do not lead to
-    near = [] if not found else [descend(spectrum, s) for s in _paired(found[0])]
-    found = sorted([*found, *(m for m in near if m is not None)], key=lambda mode: mode.cost)
+    first += _descents(spectrum, _paired(first[0]), SHORT)
+    least = min(mode.cost for mode in first)
+    found = _descents(spectrum, [m.at for m in first if m.cost < least + HOPEFUL], 150)
     kept: list[Mode] = []
     for mode in found:
         if mode.cost > found[0].cost + within:
@@ -236,6 +232,12 @@ def modes(spectrum: Spectrum, within: float = 14.0) -> list[Mode]:
         if all((np.abs(mode.at - other.at) > 0.3 * width).any() for other in kept):
             kept.append(mode)
     return kept
+
+
+def _descents(spectrum: Spectrum, begun: list[np.ndarray], steps: int) -> list[Mode]:
+    """Fits from several starts, the best first."""
+    ends = (descend(spectrum, start, steps) for start in begun)
+    return sorted((m for m in ends if m is not None), key=lambda mode: mode.cost)
 
 
 def _paired(best: Mode) -> list[np.ndarray]:

@@ -171,7 +171,7 @@ def evaluated(scenario, seeds) -> Any:
 
 @pytest.fixture(scope="module")
 def separated():
-    return evaluated("separated", range(500, 540))
+    return evaluated("separated", range(500, 530))
 
 
 def inside(made, found, name, arc):
@@ -200,7 +200,7 @@ def test_most_separated_cathodes_are_given_and_most_intervals_are_narrow(separat
 @pytest.mark.parametrize("scenario", ["close arcs", "blocked diffusion", "open diffusion",
                                       "skewed arc", "gerischer", "correlated noise"])
 def test_coverage_holds_or_the_fit_says_that_it_does_not_know(scenario):
-    made, found = evaluated(scenario, range(600, 614))
+    made, found = evaluated(scenario, range(600, 610))
     for name, arc in (("resistance", "cathode"), ("anode_resistance", "anode")):
         given = found.table[f"{name}_ohm_cm2"].notna().to_numpy()
         honest = inside(made, found, name, arc) | ~given
@@ -208,7 +208,7 @@ def test_coverage_holds_or_the_fit_says_that_it_does_not_know(scenario):
 
 
 def test_close_arcs_are_said_to_be_not_separable_and_their_sum_is_given():
-    made, found = evaluated("close arcs", range(700, 714))
+    made, found = evaluated("close arcs", range(700, 710))
     rows = found.table[found.table["kk_passed"].astype(bool)]
     assert (rows["arcs"] != "separable").all()
     told = rows["reason"].str.contains("not separable")
@@ -224,7 +224,7 @@ def test_close_arcs_are_said_to_be_not_separable_and_their_sum_is_given():
 
 def test_a_known_anode_separates_what_the_spectrum_cannot():
     without, with_it = 0, 0
-    for seed in range(700, 708):
+    for seed in range(700, 706):
         made = virtual.simulate("close arcs", seed)
         alone: Any = impedance.evaluate(made.table, nuts=False).table["status"]
         without += int(alone.eq("done").sum())
