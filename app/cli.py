@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from . import cells, commands, titration
+from . import cells, coatings, commands, titration
 
 INTRO = """\
 Bayesian models and experiment design for composite cathodes of solid-state batteries.
@@ -203,6 +203,9 @@ def parser() -> argparse.ArgumentParser:
 
     made = command("utilization", "static utilization from a titration", titration.TEXT)
     titration.arguments(made)
+
+    made = command("coatings", "which coating is best?", coatings.TEXT)
+    coatings.arguments(made)
 
     made = command("demo", "the three questions answered on published data", DEMO)
     made.add_argument("--folder", default="out", help="where the page and the campaign go (out)")
