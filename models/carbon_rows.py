@@ -11,6 +11,8 @@ from .rate_order import contradictions
 
 RANGES = ("cb_parts", "cb_per_electrolyte_wt_pct")
 ACTIVE = "active_capacity_mAh_g"
+CEILING = 0.99
+"""Coverage from which a reading is a bound."""
 
 
 def as_parts(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]:
@@ -48,6 +50,25 @@ def _dense(rows: pd.DataFrame, matrix: np.ndarray) -> pd.DataFrame:
     if "porosity" in rows:
         rows["porosity"] = np.where(matrix, number(rows, "porosity"), np.nan)
     return rows
+
+
+def closed_shells(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows with a coverage near 1 as a bound, and ranges that end at 1 likewise.
+
+    Such a reading says only that the shell is closed and thicker than the depth that
+    photoelectrons come from.
+    """
+    value = number(rows, "coverage")
+    low, high = number(rows, "coverage_low"), number(rows, "coverage_high")
+    stated = text(rows, "coverage_censored")
+    closed = (value >= CEILING) & stated.eq("").to_numpy()
+    ranged = np.isnan(value) & ~np.isnan(low) & (high >= 1.0)
+    if not (closed | ranged).any():
+        return rows, []
+    rows["coverage"] = np.where(closed, CEILING, np.where(ranged, low, value))
+    rows["coverage_censored"] = stated.where(~(closed | ranged), ">")
+    return rows, [f"coverage of row {_labels(rows, closed | ranged)} is read as a bound: near 1 a "
+                  "closed shell of 10 nm cannot be told from a thicker one"]
 
 
 def _labels(rows: pd.DataFrame, which: np.ndarray) -> str:

@@ -18,10 +18,14 @@ Source: Kissel (2025), doctoral thesis, publication III (lines 1128-1668, 3156-3
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data.carbon import DENSITY
 from .engine import namespace
+from .engine.bounds import Bounded
+
+if TYPE_CHECKING:
+    from .engine import Inputs
 
 THESIS = "Kissel (2025), doctoral thesis"
 ACTIVE_DENSITY = DENSITY["NCM82"]
@@ -199,3 +203,44 @@ def visible_coverage(covered: Any, thickness: Any) -> Any:
 
 
 LN_REFERENCE_RPM, LN_REFERENCE_MIN = math.log(REFERENCE_RPM), math.log(REFERENCE_MIN)
+
+
+def coverage(x: Inputs, parts: Any, carbon: Any) -> tuple[Any, dict[str, Bounded | None]]:
+    """Declare stress and coverage.
+
+    Returns
+    -------
+    covered, bounded
+        Covered share of the surface over rows, and what readings of coverage scatter around (for
+        bounds), where there are any.
+    """
+    import pytensor.tensor as pt
+
+    exponent = x.prior("stress_exponent", "Normal", 1.9, 0.1,
+                       meaning="growth of stress intensity with speed",
+                       source="2 for a constant gap (line 1291), 1.86 to 1.90 simulated")
+    power = x.prior("coverage_stress_power", "LogNormal", 1.0, 0.5,
+                    meaning="k: growth of deposition with stress intensity, frequency in it",
+                    source="1 if the energy alone counts; speed acts beside it (line 1261)")
+    time_power = x.prior("coverage_time_power", "LogNormal", 0.7, 0.4,
+                         meaning="b: growth of deposition with time",
+                         source="1 for first order, less where the fines run out")
+    start = x.prior("coverage_rate", "LogNormal", 3.0, 1.0, unit="1",
+                    meaning="theta_0: depositions per site at 5000 1/min in 30 min",
+                    source="mixers of this kind coat within minutes to hours")
+    ln_intensity = exponent * (x.log("rpm") - LN_REFERENCE_RPM)
+    covered = covered_share(ln_intensity, x.log("milling_min") - LN_REFERENCE_MIN,
+                                  start, power, time_power)
+    bounded: dict[str, Bounded | None] = {}
+    if x.wants("stress_intensity_J_kg"):
+        scale = x.prior("stress_at_5000", "LogNormal", 0.1, 1.5, unit="J/kg",
+                        meaning="stress intensity at 5000 1/min",
+                        source="order of magnitude of a 20 m/s rotor on grains of micrometres")
+        x.observe("stress_intensity_J_kg", "LogNormal",
+                  mu=scale * pt.exp(ln_intensity), sigma=0.03)
+    if x.wants("coverage"):
+        thickness = coating_thickness(parts, carbon)
+        seen = visible_coverage(covered, thickness)
+        x.observe("coverage", "Normal", mu=seen, sigma=0.02)
+        bounded["coverage"] = Bounded(seen, 0.02)
+    return covered, bounded

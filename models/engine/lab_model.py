@@ -76,12 +76,16 @@ class Outcome:
         Columns that must agree among the readings that are pooled.
     optional
         True for what the sampler leaves out until a table has a reading of it.
+    not_sought
+        Why this outcome is reported but no campaign searches for its largest or smallest value;
+        empty for an outcome that may be an objective.
     """
 
     name: str
     family: str = "Normal"
     alike: tuple[str, ...] = ()
     optional: bool = False
+    not_sought: str = ""
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ FUNCTIONS = {
     "thesis_thickness": (shell.thesis_thickness, (PARTS, CARBON)),
     "coating_thickness": (shell.coating_thickness, (PARTS, CARBON)),
     "stress_intensity": (shell.stress_intensity, (RPM * 10, *several(0.12, 1.9))),
-    "covered_share": (shell.covered_share, (np.array([-3.0, -1.0, 0.0, 1.3]),
+    "covered_share_of_mixer": (shell.covered_share, (np.array([-3.0, -1.0, 0.0, 1.3]),
                                             np.array([0.7, 0.0, -1.8, 0.7]),
                                             *several(3.0, 1.0, 0.7))),
     "visible_coverage": (shell.visible_coverage, (np.array([0.02, 0.3, 0.8, 1.0]), BEAD * 3)),
