@@ -45,10 +45,11 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
     Returns
     -------
     rows, notes
-        The same index. ``hold_h`` is `RESTED` out of the hold and 0 where the hold's first
-        spectrum has no time; ``cycle`` is filled from ``time_point``; ``direction`` is 1 after a
-        discharge, else 0; ``soc_slope_per_mV`` is filled for the bare sample; an offset that is
-        corrected already (``correction_ohm_cm2``) is 0.
+        The same index. ``hold_h`` is `RESTED` out of the hold and 0 where the time of the hold's
+        first spectrum is not known (a spectrum takes minutes: a printed 0 is no time); ``cycle``
+        is filled from ``time_point``; ``direction`` is 1 after a discharge, else 0;
+        ``soc_slope_per_mV`` is filled for the bare sample; an offset that is corrected already
+        (``correction_ohm_cm2``) is 0.
 
     Raises
     ------

@@ -252,9 +252,9 @@ def test_coatings_without_a_slope_or_an_end_are_not_ranked_by_it(of_table):
 
 @pytest.mark.slow
 def test_intervals_cover_at_their_level_on_simulated_benchmarks(model):
-    """Fixed truth, 60 data sets of eight cells: 90 % intervals of ln k and ln R_end."""
+    """Fixed truth, 40 data sets of eight cells: 90 % intervals of ln k and ln R_end."""
     inside = total = 0
-    for seed in range(60):
+    for seed in range(40):
         fit = model.fit(simulated(np.random.default_rng(seed), spectra=6), seed=seed, draws=300)
         found = interphase.coating_draws(fit)
         for coating, (start, _, k, rise) in TRUTH.items():
