@@ -148,13 +148,14 @@ def read_batch_statements(
         g = GUMBEL * noise
         scaled: Any = pt.where(compared > 0, (height / g)[None, :], -1e6)
         highest: Any = scaled.max(axis=1, keepdims=True)
-        weight: Any = pt.exp(scaled - highest)
+        apart: Any = scaled - highest
+        weight: Any = pt.exp(apart)
         best = pt.log((weight * better).sum(axis=1) + 1e-30) - pt.log(weight.sum(axis=1))
         above: Any = pt.where(better > 0, height[None, :], 1e6)
         below: Any = pt.where((compared > 0) & (better < 0.5), height[None, :], -1e6)
-        low, high = above.min(axis=1), below.max(axis=1)
+        gap: Any = above.min(axis=1) - below.max(axis=1)
         typical = (compared * noise[None, :]).sum(axis=1) / compared.sum(axis=1)
-        ordered = log_normal_tail((low - high) / (2.0**0.5 * typical))
+        ordered = log_normal_tail(gap / (2.0**0.5 * typical))
         mine = pt.eq(said[:, 0], float(k))
         total = total + pt.where(mine, pt.where(said[:, 1] < 0.5, best, ordered), 0.0)
     x.term("batch_statement", total)

@@ -197,8 +197,8 @@ def test_of_the_six_batches_half_a_part_is_best(evidence, request):
 
 
 def test_without_the_first_cycles_even_that_is_open(later):
-    table = mechanofusion.best_of_tried(later).table.set_index("cb_parts")
-    assert 0.4 < table.loc[0.5, "p_best"] < 0.9
+    table = mechanofusion.best_of_tried(later).table
+    assert 0.4 < table.loc[np.isclose(table["cb_parts"], 0.5), "p_best"].item() < 0.9
 
 
 @pytest.mark.parametrize("evidence", [
@@ -264,7 +264,8 @@ def test_utilization_rises_and_active_capacity_falls_with_carbon(fit):
     assert (np.diff(use, axis=1) >= -1e-9).all()
     # Better connected material runs at a lower rate, so a little carbon may even gain at first.
     assert (active[:, -1] < 0.5 * active[:, 0]).all()
-    assert (np.diff(np.median(active[:, 4:], axis=0)) < 0).all()
+    middle = np.median(active[:, 4:], axis=0).tolist()
+    assert middle == sorted(middle, reverse=True)
     slow = fit.predict(at.assign(c_rate=0.1), outcome="active_capacity_mAh_g").to_numpy()
     assert (slow >= active - 1e-9).all()
 
@@ -414,15 +415,20 @@ def test_another_models_fit_is_refused(fit):
 
 
 @pytest.mark.slow
-def test_suggestions_are_new_batches_with_little_carbon(cells):
-    """With the published ordering as data; the space is that of carbon alone."""
-    low = high = 0
+def test_suggestions_repeat_low_contents_and_ask_where_blocking_begins(cells):
+    """With the published ordering as data; the space is that of carbon alone.
+
+    Between 0.5 and 3 parts no number at 1C says where ions are blocked, so new batches near one
+    part are worth as much as repeats below a half. What collapses is left alone.
+    """
+    asked = []
     for seed in (1, 2, 3):
         campaign = doe.Campaign(
             doe.Space([doe.Real("cb_parts", 0, 3)]), maximize=CAPACITY, model="mechanofusion",
             seed=seed, options={"statements": True},
             fixed={"c_rate": 1.0, "rpm": 1e4, "milling_min": 60.0, "electrolyte_parts": 20.0})
         campaign.record(cells)
-        asked = campaign.suggest(4)["cb_parts"].to_numpy(float)
-        low, high = low + (asked <= 0.5).sum(), high + (asked > 1.0).sum()
-    assert low > high
+        asked.append(campaign.suggest(4)["cb_parts"].to_numpy(float))
+    every = np.concatenate(asked)
+    assert (every <= 0.5).sum() >= 3
+    assert (every > 1.5).sum() <= 3
