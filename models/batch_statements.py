@@ -153,7 +153,9 @@ def read_batch_statements(
         best = pt.log((weight * better).sum(axis=1) + 1e-30) - pt.log(weight.sum(axis=1))
         above: Any = pt.where(better > 0, height[None, :], 1e6)
         below: Any = pt.where((compared > 0) & (better < 0.5), height[None, :], -1e6)
-        gap: Any = above.min(axis=1) - below.max(axis=1)
+        lowest: Any = above.min(axis=1)
+        beside: Any = below.max(axis=1)
+        gap = lowest - beside
         typical = (compared * noise[None, :]).sum(axis=1) / compared.sum(axis=1)
         ordered = log_normal_tail(gap / (2.0**0.5 * typical))
         mine = pt.eq(said[:, 0], float(k))
