@@ -147,15 +147,12 @@ def read_batch_statements(
         height, noise = curve[0][row], (curve[1] + pt.zeros_like(curve[0]))[row]
         g = GUMBEL * noise
         scaled: Any = pt.where(compared > 0, (height / g)[None, :], -1e6)
-        highest: Any = scaled.max(axis=1, keepdims=True)
-        apart: Any = scaled - highest
-        weight: Any = pt.exp(apart)
-        best = pt.log((weight * better).sum(axis=1) + 1e-30) - pt.log(weight.sum(axis=1))
+        weight: Any = pt.exp(scaled - scaled.max(axis=1, keepdims=True))
+        inside, all_of_them = (weight * better).sum(axis=1), weight.sum(axis=1)
+        best = pt.log((inside + 1e-30) / all_of_them)
         above: Any = pt.where(better > 0, height[None, :], 1e6)
         below: Any = pt.where((compared > 0) & (better < 0.5), height[None, :], -1e6)
-        lowest: Any = above.min(axis=1)
-        beside: Any = below.max(axis=1)
-        gap = lowest - beside
+        gap: Any = above.min(axis=1) - below.max(axis=1)
         typical = (compared * noise[None, :]).sum(axis=1) / compared.sum(axis=1)
         ordered = log_normal_tail(gap / (2.0**0.5 * typical))
         mine = pt.eq(said[:, 0], float(k))
