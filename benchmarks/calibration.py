@@ -125,23 +125,45 @@ def annealing_design() -> pd.DataFrame:
 
 
 def mechanofusion_design() -> pd.DataFrame:
-    """Eight batches over carbon, two of one recipe: capacity at two rates, one utilization each."""
-    carbon = [0.0, 0.2, 0.5, 0.5, 1.0, 2.0, 3.0, 0.0]
-    return pd.DataFrame([
-        {
+    """Nine batches over carbon content at two rates, with utilization, retention and coverage."""
+    rows = []
+    for k, parts in enumerate([0.0, 0.0, 0.2, 0.2, 0.5, 0.5, 1.0, 2.0, 3.0]):
+        batch = {
             "batch": str(k),
-            "cb_parts": parts,
             "electrolyte_parts": 20.0,
-            "rpm": 10_000.0,
-            "milling_min": 60.0,
-            "c_rate": rate,
-            "cycle": 5.0,
-            "composite_capacity_mAh_g": 100.0,
-            "utilization": 0.7 if rate == 0.1 else np.nan,
+            "cb_parts": parts,
+            "charge_mode": "CCCV",
         }
-        for k, parts in enumerate(carbon)
-        for rate in (0.1, 1.0)
-    ])
+        rows += [
+            batch
+            | {
+                "c_rate": 0.1,
+                "cycle": 1,
+                "composite_capacity_mAh_g": 100.0,
+                "utilization": 0.7,
+                "retention": np.nan,
+            },
+            batch
+            | {
+                "c_rate": 1.0,
+                "cycle": 5,
+                "composite_capacity_mAh_g": 80.0,
+                "utilization": np.nan,
+                "retention": 0.9,
+            },
+        ]
+    for k, (rpm, minutes) in enumerate([(1000, 30), (2500, 10), (5000, 5), (5000, 30)]):
+        rows.append(
+            {
+                "batch": f"powder {k}",
+                "rpm": rpm,
+                "milling_min": minutes,
+                "electrolyte_parts": 20.0,
+                "cb_parts": 3.0,
+                "coverage": 0.9,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def interphase_design() -> pd.DataFrame:
