@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from .engine import namespace
-from .engine.encode import number, text
+from .engine.encode import PARENTS, number, text
+from .engine.inputs import slots_for
 
 BLOCK = math.log(1.6)
 """Length of a block of cycles in s = ln(n + 2); the walk's SD is stated for it."""
@@ -23,6 +24,8 @@ READING_SD = 0.003
 """SD of ln of one capacity reading where a course is too short to show its own."""
 ROUNDING = 0.003
 """SD of a retention printed in whole per cent."""
+SLOTS = 8
+"""Slots that every group has at least."""
 BARE = ("", "bare")
 ALIKE = ("capacity_basis", "c_rate_basis_mAh_g", "window", "temperature_degC")
 """What must agree among the readings of a course, and among those that are pooled."""
@@ -119,3 +122,12 @@ def encode_coating(
     slot = {name: k for k, name in enumerate(names, 1)}
     return {"coating": np.array([0 if name in BARE else slot[name] for name in coating],
                                 dtype="int64")}
+
+
+def encode_used(
+    rows: pd.DataFrame, table: pd.DataFrame, statements: bool
+) -> dict[str, np.ndarray]:
+    """1 for each slot of the cells that a cell of the table has, else 0."""
+    labels = [text(rows, column) for column in PARENTS["cell"]]
+    count = len(pd.MultiIndex.from_arrays(labels).unique())
+    return {"cell__used": (np.arange(slots_for(count, SLOTS)) < count).astype("int64")}

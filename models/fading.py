@@ -4,7 +4,7 @@ With n = cycle - 1 full cycles behind, t = n / 30, static utilization U (share o
 that is connected), resistance R and the nominal rate C,
 
     q(n)    = f(n) exp(w(n)),    f(n) = q_ref U(n) y(n),
-    U(n)    = expit(c + d (1 - exp(-n / n_d))) exp(-A t^a),
+    U(n)    = U_1 exp(-A t^a),    U_1 from U_0 by d ln units over n_d cycles, never above 1,
     R(n)    = R_0 (1 + G t^p),
     x(n)    = x_0 (C / U)^m (1 + G t^p),    s x at the end of the charge, (1 - s) x of discharge,
     ln y    = -(1 - s) x - s x              charged at constant current (CC),
@@ -22,7 +22,7 @@ therefore never one number here: the mode of charging is part of every expectati
 
 Methods of making, coatings (known levels, wide), batches, and cells within a batch deviate in level
 and in how fast they age (wear and resistance growth), cells also in the shape of the fade (ln a).
-The utilization of a batch deviates on its own: a cathode may have more of it and give less.
+The utilization of a cell deviates on its own: a cathode may have more of it and give less.
 
 Readings of successive cycles are no replicates: temperature, contact and the room make a course
 wander. What the laws leave out, w(n), is a random walk of each cell in s = ln(n + 2), with
@@ -49,7 +49,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from .courses import ALIKE, READING_SD, ROUNDING, condense, encode_coating, walk_time
+from .courses import (
+    ALIKE,
+    READING_SD,
+    ROUNDING,
+    SLOTS,
+    condense,
+    encode_coating,
+    encode_used,
+    walk_time,
+)
 from .engine import Factor, Group, Inputs, LabModel, Outcome, expit, namespace
 from .lifetime import paths, predict_retention
 from .tradeoff import Tradeoff, break_even_weight, tradeoff
@@ -64,9 +73,9 @@ BATCH_SD, CELL_SD = 0.05, 0.03
 all by mixing method (Kissel et al., Adv. Energy Mater. (2025) 2405405, lines 835-841). They are
 the business of ``mixing``; here every cell shows its own level."""
 KIND_SD = 0.15
-"""SD of ln capacity, and of ln utilization, between methods of making and between coatings."""
-RESISTANCE_SD = 0.2
-"""SD of ln fresh resistance between batches, and between cells of one, taken as known."""
+"""SD of ln capacity between methods of making and between coatings, taken as known."""
+UTILIZATION_SD, RESISTANCE_SD = 0.08, 0.3
+"""SDs of ln fresh utilization and of ln fresh resistance between cells, taken as known."""
 REFERENCE_RATE = 0.5
 """Rate (1/h) at which the fade and its kinetic part are stated."""
 NU = 5.0
@@ -91,14 +100,17 @@ def utilization_after(cycle: Any, contact: Any, settling: Any, span: Any, wear: 
     contact
         Logit of the utilization in the first cycle.
     settling, span
-        Change of that logit in the first cycles, up (re-wetting) or down (early loss), and over
-        how many of them (1).
+        Change of ln utilization in the first cycles, up (re-wetting, which stops at 1) or down
+        (early loss), and over how many of them (1).
     wear, power
         Loss of ln utilization in the first 30 cycles (1), and its exponent in the cycle number.
     """
     xp = namespace(cycle, contact, settling, span, wear, power)
     settled = -xp.expm1(-xp.maximum(cycle - 1.0, 0.0) / span)
-    return expit(contact + settling * settled) * xp.exp(-wear * power_growth(cycle, power))
+    up, down = xp.maximum(settling, 0.0), xp.minimum(settling, 0.0)
+    first = expit(contact) * xp.exp(down * settled) - expit(-contact) * xp.expm1(
+        -up * settled * xp.exp(contact))
+    return first * xp.exp(-wear * power_growth(cycle, power))
 
 
 def resistance_ratio(cycle: Any, growth: Any, power: Any) -> Any:
@@ -206,26 +218,33 @@ def build(x: Inputs) -> None:
     held = pt.cast(pt.gt(x.code("charge_mode"), 0), "float64")
     recovered = held * recovery
     of_batch: Any = x.normals("batch", "batch", width=2)[x.code("batch")]
-    of_cell: Any = x.normals("cell", "cell", width=4)[x.code("cell")]
-    of_coating: Any = x.normals("coating", "coating", width=3)[x.code("coating")]
     of_method: Any = x.normals("method", "method", width=2)[x.code("method")]
-    settling_of = (settling + settling_sd * of_cell[:, 3]) / (1.0 - expit(level))
+    of_coating: Any = x.normals("coating", "coating", width=3)[x.code("coating")]
+    of_cell: Any = x.normals("cell", "cell", width=4)[x.code("cell")]
+
+    settling_of = settling + settling_sd * of_cell[:, 2]
     lift = pt.exp(BATCH_SD * of_batch[:, 0] + KIND_SD * (of_coating[:, 2] + of_method[:, 0]))
     unreached = at_charge * (1.0 - recovered) * at_1c * pt.exp(rate_power * x.log("c_rate"))
     ageing = (method_sd * of_method[:, 1] + batch_ageing * of_batch[:, 1]
-              + cell_ageing * of_cell[:, 0])
+              + cell_ageing * of_cell[:, 3])
     wear_of = fade * (1.0 - kinetic) * pt.exp(
         ageing + coating_sd * of_coating[:, 0] - depth * unreached)
     growth_of = fade * kinetic / kinetic_index(
-        REFERENCE_RATE, 1.0, 1.0, at_1c, rate_power) * pt.exp(ageing + coating_sd * of_coating[:, 1]
-                                + growth_sd * of_cell[:, 2])
-    bend_of = bend * pt.exp(bend_sd * of_cell[:, 1])
+        REFERENCE_RATE, 1.0, 1.0, at_1c, rate_power) * pt.exp(
+        ageing + coating_sd * of_coating[:, 1] + growth_sd * of_cell[:, 1])
+    bend_of = bend * pt.exp(bend_sd * of_cell[:, 0])
 
     def state(cycle: Any) -> tuple[Any, Any, Any, Any]:
         u = utilization_after(cycle, level, settling_of, span, wear_of, bend_of)
         ratio = resistance_ratio(cycle, growth_of, root)
         index = kinetic_index(x["c_rate"], u, ratio, at_1c, rate_power)
         return u, ratio, index, u * kinetic_efficiency(index, at_charge, recovered)
+
+    def spread(mean: Any, sd: float) -> tuple[Any, Any]:
+        # Such a reading is far more precise than cells are alike: the sampler walks in the cell's
+        # own quantity.
+        used = x.data("cell__used", dtype="int64") > 0
+        return pt.where(used, mean, 0.0), pt.where(used, sd, 1.0)
 
     cycle, before = x["cycle"], x["previous_cycle"]
     u, ratio, index, share = state(cycle)
@@ -253,19 +272,19 @@ def build(x: Inputs) -> None:
             "reference_error", "Normal", 0.0, 0.025,
             meaning="relative error common to all utilizations (masses, reference cell)",
             source="reference mass 5.25 +- 0.09 mg (mixing study, line 2875), own mass 1 %")
-        own = pt.exp(x.effect("method_utilization", "method", KIND_SD)
-                     + x.effect("batch_utilization", "batch", BATCH_SD)
-                     + x.effect("cell_utilization", "cell", CELL_SD))
+        own = x.normals("cell_utilization", "cell", around=spread(
+            pt.log(expit(level)), UTILIZATION_SD))[x.code("cell")]
+        own = pt.exp(UTILIZATION_SD * own)
         x.observe("utilization", "Normal", mu=u * own * titrated, sigma=util_sd)
     if x.wants("resistance_ohm_cm2"):
         ohm = x.prior("resistance", "LogNormal", 30.0, 1.0, unit="ohm cm2",
                       meaning="resistance of a typical fresh cathode", source="wide: 6 to 150")
         ohm_sd = x.prior("resistance_noise", "LogNormal", 0.05, 0.7, unit="ln",
                          meaning="error of one resistance", source="fit of a spectrum")
-        own_ohm = (x.effect("batch_resistance", "batch", RESISTANCE_SD)
-                   + x.effect("cell_resistance", "cell", RESISTANCE_SD))
-        x.observe("resistance_ohm_cm2", "LogNormal", mu=ohm * pt.exp(own_ohm) * ratio,
-                  sigma=ohm_sd)
+        own = x.normals("cell_resistance", "cell", around=spread(
+            pt.log(ohm), RESISTANCE_SD))[x.code("cell")]
+        x.observe("resistance_ohm_cm2", "LogNormal",
+                  mu=ohm * pt.exp(RESISTANCE_SD * own) * ratio, sigma=ohm_sd)
     if x.wants("charge_cv_share"):
         cv_sd = x.prior("cv_noise", "LogNormal", 0.01, 0.7,
                         meaning="error of the law of the charge at constant voltage",
@@ -283,15 +302,15 @@ MODEL = LabModel(
              Factor("previous_capacity_mAh_g", default=0.0, level="row")),
     groups=(Group("charge_mode", needed=True, varies=False, reference="CC"),
             Group("coating", varies=False, reference="bare"),
-            Group("method", varies=False), Group("batch"), Group("cell")),
+            Group("method", varies=False, reference=""), Group("batch"), Group("cell")),
     outcomes=(Outcome("capacity_mAh_g", "StudentT", ALIKE),
               Outcome("retention", "StudentT", ("window", "temperature_degC"), optional=True),
               Outcome("utilization", optional=True),
               Outcome("resistance_ohm_cm2", "LogNormal", ("direction", "hold_V"), optional=True),
               Outcome("charge_cv_share", optional=True)),
     prepare=condense,
-    encoders=(encode_coating,),
-    adaptation="diag", accept=0.85, least_slots=8,
+    encoders=(encode_coating, encode_used),
+    adaptation="diag", accept=0.85, least_slots=SLOTS,
     what="capacity, retention, utilization and resistance against cycle number, CC and CCCV apart",
     source="Kissel (2025), doctoral thesis, lines 1345-1372, 2195-2236",
 )

@@ -29,7 +29,7 @@ def smooth(batches=2, cells=2, cycles=20, seed=3, **extra):
     for b in range(batches):
         for c in range(cells):
             n = np.arange(1.0, cycles + 1)
-            u = fading.utilization_after(n, 2.2, 0.2, 5.0, 0.03 * np.exp(0.2 * rng.normal()), 0.9)
+            u = fading.utilization_after(n, 2.2, 0.02, 5.0, 0.03 * np.exp(0.2 * rng.normal()), 0.9)
             q = 190 * np.exp(0.02 * rng.normal()) * u * np.exp(2e-3 * rng.normal(size=cycles))
             rows += [{"study": "sim", "kind": "simulated", "batch": f"b{b}", "cell": f"b{b}c{c}",
                       "cycle": k, "c_rate": 0.5, "charge_mode": "CC", "capacity_basis": "gross",
@@ -52,10 +52,10 @@ def test_resistance_grows_with_the_square_root_of_cycles():
 
 
 def test_settling_may_raise_capacity_but_never_connects_more_than_there_is():
-    up = fading.utilization_after(CYCLES, 0.6, 0.9, 4.0, 0.0, 1.0)
+    up = fading.utilization_after(CYCLES, 0.6, 0.12, 4.0, 0.0, 1.0)
     assert up[-1] / up[0] > 1.08 and np.all(np.diff(up) > 0)
     assert np.all(fading.utilization_after(CYCLES, 3.0, 20.0, 4.0, 0.0, 1.0) <= 1.0)
-    assert fading.utilization_after(CYCLES, 3.0, -1.5, 4.0, 0.0, 1.0)[-1] < 0.85
+    assert fading.utilization_after(CYCLES, 3.0, -0.15, 4.0, 0.0, 1.0)[-1] < 0.85
 
 
 def test_a_hold_wins_back_the_end_of_the_charge_only_and_shows_how_much():
