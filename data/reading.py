@@ -73,6 +73,16 @@ def read_rows(
     return validate(raw, columns, where=file.name, open=open)
 
 
+def _to_excel(table: pd.DataFrame, path: str) -> None:
+    """Write a workbook whose texts stay texts: "=0" or "#N/A" in a note is no formula or error."""
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        table.to_excel(book, index=False)
+        for row in next(iter(book.sheets.values())).iter_rows(min_row=2):
+            for cell in row:
+                if isinstance(cell.value, str):
+                    cell.data_type = "s"
+
+
 def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a table so that `read` gives it back; an existing file is replaced as a whole.
 
@@ -94,7 +104,7 @@ def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
         if suffix == ".parquet":
             clean.to_parquet(name, index=False)
         elif suffix == ".xlsx":
-            clean.to_excel(name, index=False)
+            _to_excel(clean, name)
         else:
             compression = "gzip" if suffix == ".csv.gz" else None
             clean.to_csv(

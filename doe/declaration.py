@@ -255,7 +255,7 @@ def _check_model(made: Declaration, model: LabModel) -> None:
         raise CampaignError(
             unknown(made.objective, outcomes, f"outcome of the model {model.name!r}")
         )
-    why = {o.name: o.not_sought for o in model.outcomes}[made.objective]
+    why = {o.name: o.not_sought for o in getattr(model, "outcomes", ())}.get(made.objective)
     if why:
         raise CampaignError(f"{made.objective} is no objective of the model {model.name!r}: {why}")
     needed = list(table.loc[table["needed"].astype(bool), "name"])

@@ -38,6 +38,12 @@ def test_a_character_that_cannot_be_seen_leaves_no_second_space():
     assert clean["note"].iloc[0] == "0 0"
 
 
+@pytest.mark.parametrize("note", ["=0", "=SUM(A1:A2)", "#N/A!", "'quoted", "+1"])
+def test_a_note_is_no_formula_in_a_workbook(tmp_path, note):
+    clean = data.validate(pd.DataFrame({"rpm": [600.0], "note": [note]}))
+    assert data.read(data.write(clean, tmp_path / "t.xlsx"))["note"].tolist() == [note]
+
+
 def test_every_literature_table_comes_back(tmp_path):
     for name in data.catalog()["name"]:
         table = data.load(name)

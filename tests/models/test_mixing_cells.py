@@ -1,0 +1,159 @@
+"""Mixing methods, from single cells: several rates, weighed, titrated, with their anodes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ssbayes import data, models
+from ssbayes.models import comparison, electrode, mixing
+from ssbayes.models.engine import encode
+
+LAW = (202.0, 0.34, 0.56)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return models.get("mixing")
+
+
+def chances(fit, **options):
+    table = mixing.compare(fit, "machine", "hand", **options).table
+    return table["probability"].set_axis(
+        ["mean", "next batch", "next cell", "equal", "batch SD", "cell SD", "next cell SD"])
+
+
+def simulated_cells(rng, batches=6, cells=3):
+    rows = []
+    for method, theta, batch_sd, cell_sd in (("hand", 0.86, 9.0, 4.0), ("machine", 0.9, 2.0, 2.0)):
+        for b in range(batches):
+            static, kinetic = rng.normal(size=2)
+            for c in range(cells):
+                own, mass = rng.normal(), 12.0 + rng.uniform(-1, 1)
+                weighed = 1 + 0.1 / mass * rng.normal()
+                slope = electrode.utilization_slope(theta, 0.1, *LAW)
+                connected = theta + 0.85**0.5 / slope * (batch_sd * static + cell_sd * own)
+                reading = (connected * weighed) + 0.01 * rng.normal()
+                for rate in (0.1, 1.0):
+                    grown = (0.15**0.5) * (rate / 0.1) ** 0.5
+                    q = electrode.gross_capacity(connected, rate, *LAW) + grown * (
+                        batch_sd * kinetic + cell_sd * rng.standard_t(5) * (3 / 5) ** 0.5)
+                    rows.append({
+                        "study": "simulated", "kind": "simulated", "method": method,
+                        "batch": f"{method} {b}", "cell": str(c), "c_rate": rate,
+                        "composite_mass_mg": round(mass, 2), "utilization": reading,
+                        "capacity_mAh_g": q * weighed, "capacity_basis": "gross"})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return simulated_cells(np.random.default_rng(7))
+
+
+@pytest.fixture(scope="module")
+def of_cells(model, cells):
+    return model.fit(cells, seed=2, rhat=1.05)
+
+
+def test_single_cells_recover_the_methods(of_cells):
+    truth = {"utilization": (0.86, 0.9), "batch_sd": (9.0, 2.0), "cell_sd": (4.0, 2.0)}
+    order = of_cells.encoded.levels["method"]
+    for name, values in truth.items():
+        draws = comparison.draws(of_cells, name)
+        for method, value in zip(("hand", "machine"), values, strict=True):
+            low, high = np.quantile(draws[:, order.index(method) + 1], [0.005, 0.995])
+            assert low < value < high, (name, method)
+    found = chances(of_cells, c_rate=0.1)
+    assert found["batch SD"] > 0.99 and found["cell SD"] > 0.95
+    assert of_cells.convergence.worst_rhat < 1.05
+
+
+def test_a_utilization_repeated_at_every_rate_is_one_reading(of_cells, cells):
+    assert len(of_cells.encoded.columns["utilization__value"]) == cells.groupby(
+        ["batch", "cell"]).ngroups
+
+
+@pytest.mark.slow
+def test_summaries_say_what_the_cells_they_summarise_say(model, cells):
+    one = cells[cells["c_rate"].eq(0.1)].drop(columns="utilization").assign(composite_mass_mg=0.0)
+    one = one.drop(columns="composite_mass_mg")
+    group = one.groupby(["study", "kind", "method", "batch", "c_rate", "capacity_basis"])
+    means = group["capacity_mAh_g"].agg(["mean", "std", "size"]).reset_index().rename(columns={
+        "mean": "capacity_mAh_g", "std": "capacity_mAh_g_sd", "size": "capacity_mAh_g_n"})
+    means = means.assign(capacity_mAh_g_batches=1, capacity_mAh_g_sd_ddof=1)
+    fits = [model.fit(rows, seed=4) for rows in (one, means)]
+    for name in ("batch_sd", "cell_sd"):
+        for method in (1, 2):
+            a, b = (np.log(comparison.draws(fit, name)[:, method]) for fit in fits)
+            assert np.median(a) == pytest.approx(np.median(b), abs=0.35 * b.std() + 0.05)
+
+
+def test_predictions_widen_from_mean_to_batch_to_cell(of_cells):
+    settings = pd.DataFrame({"method": ["hand", "machine"], "c_rate": [0.1, 1.0]})
+    spread = [of_cells.predict(settings, of=of, outcome="capacity_mAh_g").std("draw").to_numpy()
+              for of in ("mean", "batch", "cell")]
+    assert np.all(spread[0] < spread[1]) and np.all(spread[1] < spread[2])
+    parts = mixing.at_rate(of_cells, "hand", 0.1)
+    mean = of_cells.predict(settings, of="mean", outcome="capacity_mAh_g").mean("draw")
+    assert float(mean[0]) == pytest.approx(parts["mean"].mean(), abs=0.5)
+
+
+# --- what is not the mixing's fault
+
+
+@pytest.fixture(scope="module")
+def bad_anodes():
+    """Simulated: equally good methods; the machine's cells had worse anodes, by 40 ohm cm2."""
+    rng = np.random.default_rng(11)
+    table = simulated_cells(rng, batches=6, cells=2)
+    table = table[table["c_rate"].isin([0.1, 1.0])].reset_index(drop=True)
+    worse = {"hand": 8.0, "machine": 48.0}
+    cell = table.groupby(["method", "batch", "cell"]).ngroup()
+    spread = np.exp(0.4 * rng.normal(size=cell.max() + 1))[cell]
+    table["anode_resistance_ohm_cm2"] = table["method"].map(worse) * spread
+    drop = electrode.anode_drop(table["c_rate"], table["anode_resistance_ohm_cm2"])
+    table["capacity_mAh_g"] -= 0.25 * drop
+    return table
+
+
+def test_a_bad_anode_is_not_read_as_bad_mixing(model, bad_anodes):
+    blind = bad_anodes.drop(columns="anode_resistance_ohm_cm2")
+    gain = {}
+    for name, table in (("told", bad_anodes), ("blind", blind)):
+        fit = model.fit(table, seed=3)
+        at = pd.DataFrame({"method": ["machine", "hand"], "c_rate": 1.0})
+        mean = fit.predict(at, outcome="capacity_mAh_g").to_numpy()
+        gain[name] = mean[:, 0] - mean[:, 1]
+        if name == "told":
+            low, high = np.quantile(comparison.draws(fit, "anode_cost"), [0.005, 0.995])
+            assert low < 0.25 < high
+    true = (electrode.gross_capacity(0.9, 1.0, *LAW) - electrode.gross_capacity(0.86, 1.0, *LAW))
+    low, high = np.quantile(gain["told"], [0.005, 0.995])
+    assert low < true < high
+    assert np.mean(gain["blind"]) < true - 10.0
+
+
+def test_an_unmeasured_anode_is_an_ordinary_one():
+    assert electrode.anode_drop(1.0, 0.0) == 0.0
+    assert electrode.anode_drop(1.0, electrode.ANODE_OHM_CM2) == 0.0
+    assert electrode.anode_drop(0.5, 25.0) == pytest.approx(0.5 * 2.7 * 20.0)
+
+
+def test_an_operator_with_one_batch_is_that_batch(model):
+    table = pd.DataFrame({
+        "method": "hand", "batch": ["1", "2", "3", "3"], "cell": ["a", "b", "c", "d"],
+        "operator": ["Ada", "Ada", "Bo", "Bo"], "c_rate": 0.1,
+        "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0], "capacity_basis": "gross"})
+    codes = encode.encode(data.validate(table, model.columns, where="t", open=True), model)
+    assert codes.columns["operator"].tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["mixing", "capacity"])
+def test_a_broken_anode_is_named_with_the_mend(name):
+    rows = pd.DataFrame({
+        "method": "machine", "rpm": 400.0, "milling_min": 30.0, "mill": "Pulverisette 7",
+        "c_rate": [0.1, 1.0], "capacity_mAh_g": [170.0, 20.0], "capacity_basis": "gross",
+        "anode_resistance_ohm_cm2": [6.0, 800.0]})
+    with pytest.raises(ValueError, match=r"take 1 \(2\.1 V\) of the cell voltage.*unit of anode"):
+        encode.encode(rows, models.get(name))
+    fine = rows.assign(status=["done", "failed"])
+    assert len(encode.encode(fine, models.get(name)).index) == 1
