@@ -26,9 +26,8 @@ types:
 	@mkdir -p build/types && { test -e build/types/ssbayes || ln -s ../.. build/types/ssbayes; }
 
 calibration: $(READY)
-	.venv/bin/python benchmarks/calibration.py milling
-	.venv/bin/python benchmarks/calibration.py capacity
-	.venv/bin/python benchmarks/calibration.py mixing
+	for model in milling capacity mixing mechanofusion annealing interphase fading; do \
+	    .venv/bin/python benchmarks/calibration.py $$model || exit 1; done
 	.venv/bin/python -m pytest -m slow
 
 benchmarks: $(READY)
