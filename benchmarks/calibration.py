@@ -7,12 +7,15 @@ data here are simulated.
     python benchmarks/calibration.py milling --sets 400 --out benchmarks/results
 
 Prints, for every parameter, the coverage of the 90 % equal-tailed interval with the binomial
-99 % band (Bonferroni over parameters), and keeps the ranks and their plot.
+99 % band (Bonferroni over parameters), and keeps the ranks and their plot. Every data set has a
+seed of its own and its ranks are kept as soon as it is fitted: run the command again and it goes
+on where it was stopped, as long as priors, design and settings are the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -224,8 +227,24 @@ DESIGNS = {
 }
 
 
-def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarray]:
-    """Ranks of the truth among ``draws`` thinned posterior draws, one array a parameter.
+def calibrate(
+    name: str, sets: int, seed: int, draws: int, kept: Path | None = None
+) -> dict[str, np.ndarray]:
+    """Ranks of the truth among 99 thinned posterior draws, one array a parameter.
+
+    Parameters
+    ----------
+    name
+        A model of ``DESIGNS``.
+    sets
+        Number of simulated data sets.
+    seed
+        Data set k is drawn with ``(seed, k)``.
+    draws
+        Posterior draws a chain, four chains.
+    kept
+        JSON file of ranks that an earlier run has left, gone on with if it is of the same priors,
+        design and settings.
 
     Returns
     -------
@@ -242,10 +261,12 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
         "depth": trajectory_depth(model, encoded),
     }
     priors = priors_of(model, graph)
-    rng = np.random.default_rng(seed)
-    ranks: dict[str, list[int]] = {}
-    started, again = time.time(), 0
-    for k in range(sets):
+    same = fingerprint(name, seed, draws, kernel, priors)
+    ranks, again = begun(kept, same)
+    first = len(next(iter(ranks.values()))) if ranks else 0
+    started = time.time()
+    for k in range(first, sets):
+        rng = np.random.default_rng((seed, k))
         truth = {}
         for parameter, shape in graph.shapes.items():
             if parameter in graph.registry.effects:
@@ -258,27 +279,14 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
                 continue
             mu, sigma, nu = readings_at(graph, columns, outcome, graph.variables(truth))
             columns[f"{outcome}__value"] = draw_family(readings.family, mu, sigma, nu, rng)[0]
+        packed = graph.pack(columns, priors)
         posterior, _ = sampling.sample(
-            graph,
-            graph.pack(columns, priors),
-            engine="nutpie",
-            seed=k,
-            draws=draws,
-            tune=500,
-            chains=4,
-            **kernel,
+            graph, packed, engine="nutpie", seed=k, draws=draws, tune=500, chains=4, **kernel
         )
         if checks.worst_rhat(posterior) > RETRY:
-            kernel_2 = kernel | {"depth": sampling.THOROUGH}
+            longer = kernel | {"depth": sampling.THOROUGH}
             posterior, _ = sampling.sample(
-                graph,
-                graph.pack(columns, priors),
-                engine="nutpie",
-                seed=k,
-                draws=draws,
-                tune=1000,
-                chains=4,
-                **kernel_2,
+                graph, packed, engine="nutpie", seed=k, draws=draws, tune=1000, chains=4, **longer
             )
             again += 1
         for parameter in graph.registry.priors:
@@ -290,12 +298,40 @@ def calibrate(name: str, sets: int, seed: int, draws: int) -> dict[str, np.ndarr
             for j in used:
                 label = parameter if values.shape[1] == 1 else f"{parameter}[{j}]"
                 ranks.setdefault(label, []).append(int((thin[:, j] < true[j]).sum()))
-        if (k + 1) % 20 == 0:
-            print(
-                f"{k + 1} of {sets} sets, {again} sampled twice, {time.time() - started:.0f} s",
-                flush=True,
-            )
-    return {parameter: np.array(values) for parameter, values in ranks.items()}
+        if (k + 1) % 20 == 0 or k + 1 == sets:
+            keep(kept, same, again, ranks)
+            spent = time.time() - started
+            print(f"{k + 1} of {sets} sets, {again} sampled twice, {spent:.0f} s", flush=True)
+    return {parameter: np.array(values[:sets]) for parameter, values in ranks.items()}
+
+
+def fingerprint(name: str, seed: int, draws: int, kernel: dict, priors: dict) -> str:
+    """What must be the same for two runs' data sets to belong together, as a short text."""
+    told = [name, seed, draws, sorted(kernel.items()), DESIGNS[name]().to_csv(index=False)]
+    told.append(sorted((parameter, str(prior)) for parameter, prior in priors.items()))
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def begun(kept: Path | None, same: str) -> tuple[dict[str, list[int]], int]:
+    """Ranks and number of repeated samplings of an earlier run; empty if there is none."""
+    if kept is None or not kept.exists():
+        return {}, 0
+    told = json.loads(kept.read_text(encoding="utf-8"))
+    if told.get("same") != same:
+        aside = kept.replace(kept.with_suffix(".old.json"))
+        print(f"the ranks of other priors, another design or other settings now lie in {aside}")
+        return {}, 0
+    return {k: list(v) for k, v in told["ranks"].items()}, int(told["sampled_twice"])
+
+
+def keep(kept: Path | None, same: str, again: int, ranks: dict[str, list[int]]) -> None:
+    """Write what has been found so far, whole or not at all."""
+    if kept is None:
+        return
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    half = kept.with_suffix(".part")
+    half.write_text(json.dumps({"same": same, "sampled_twice": again, "ranks": ranks}))
+    half.replace(kept)
 
 
 def table_of(ranks: dict[str, np.ndarray], level: float = 0.9) -> pd.DataFrame:
@@ -352,14 +388,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     told = parser.parse_args()
-    ranks = calibrate(told.model, told.sets, told.seed, told.draws)
-    table = table_of(ranks)
-    told.out.mkdir(parents=True, exist_ok=True)
     stem = told.out / f"calibration_{told.model}"
+    ranks = calibrate(told.model, told.sets, told.seed, told.draws, stem.with_suffix(".json"))
+    table = table_of(ranks)
     table.to_csv(stem.with_suffix(".csv"), index=False)
-    stem.with_suffix(".json").write_text(
-        json.dumps({k: v.tolist() for k, v in ranks.items()}), encoding="utf-8"
-    )
     plot(ranks, stem.with_suffix(".png"))
     print(table.to_string(index=False))
     print(
