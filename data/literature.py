@@ -53,6 +53,9 @@ WHAT = {
     "rate test and retention",
     "kissel2025_coating_cells": "text numbers of the cells with six coatings: capacities, "
     "coverage, rise of resistance, retention; contradictions in the text marked",
+    "schneider2023_pellets": "powder pressed up to 1.7 GPa, two sieve fractions of t-Li7SiPS8: "
+    "conductivity at printed pressures, yield pressures in the die, recovery, side phase, "
+    "activation volume, particle sizes, and published statements",
 }
 
 

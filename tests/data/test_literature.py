@@ -45,6 +45,7 @@ def test_the_catalog_lists_every_file_of_the_folder_and_nothing_else():
         "kissel2025_coatings": 35,
         "kissel2025_annealed_film": 12,
         "kissel2025_coating_cells": 39,
+        "schneider2023_pellets": 42,
     }
 
 
