@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .engine.priors import Prior
 
 NAMES = ("milling", "capacity", "mixing", "utilization", "fading", "annealing", "mechanofusion",
-         "impedance", "interphase")
+         "impedance", "interphase", "cell")
 
 __all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "get"]
 
