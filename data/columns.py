@@ -67,6 +67,9 @@ def _text(name: str, meaning: str, level: str = "", choices: tuple[str, ...] = (
     return Column(name, "", meaning, level, "text", choices=choices)
 
 
+CRITERIA = ("porosity", "homogeneity_CAM", "contact_SE_CAM", "contact_SE_SE", "homogeneity_SE",
+            "contact_CC_CAM", "contact_CC_CC", "homogeneity_CC")
+"""Quality criteria; CAM active material, SE electrolyte, CC conductive carbon."""
 NOT_DONE = ("planned", "running", "failed", "abandoned", "conflict")
 STATUS = ("done", *NOT_DONE)
 KINDS = ("measured", "statement", "digitised", "simulated")
@@ -225,6 +228,12 @@ _FACTORS = [
     _text("species", "group of fragments, e.g. polysulfide or oxygenated", "row"),
     _factor("frequency_of_signal_Hz", "1/s", 1e-9, 1e12, "row", "frequency of an impedance point"),
     _text("spectrum", "label of an impedance spectrum", "row"),
+    _text("criterion", "quality criterion that a grade or a statement is about", "row", CRITERIA),
+    _text("rater", "who graded an image", "row"),
+    _text("image", "field of view that was graded, a label within its sheet", "row"),
+    _factor("compacted", "1", 0, 1, "row", "1 after the pressing step, 0 before it"),
+    Column("scale_from", "1", "lowest grade of the scale", "row", "integer", -100, 100),
+    Column("scale_to", "1", "highest grade of the scale", "row", "integer", -100, 100),
     _text("anode_preparation", "how the anode was made", "cell"),
     _text("time_point", "when in the protocol", "row"),
     _text("reference", "titrated reference cell that a cell is compared with", "cell"),
@@ -380,6 +389,8 @@ _READINGS = [
         "row",
         "growth of the resistance with the square root of time",
     ),
+    Column("grade", "1", "grade that a rater gave an image for one criterion; more is better",
+           "row", "integer", -100, 100, reading=True),
     _reading("viscosity_Pa_s", "Pa s", 1e-5, 1e6, "row", "viscosity"),
     _reading("net_power_W", "W", 0, 1e6, "run", "mill power minus idle power"),
     _reading("idle_power_W", "W", 0, 1e6, "run", "mill power without powder at the same speed"),
@@ -395,6 +406,18 @@ _REMARKS = [
         ("optimum", "declines_above", "best_between", "highest_at", "complete_at",
          "incomplete_at", "ordering"),
     ),
+    _text("component", "material of the composite that a criterion is about"),
+    _text("lever", "design choice of a composite: what is increased"),
+    _text("methods", "methods of characterisation, separated by ';'"),
+    _text("optimum_glyph", "printed sign: best at its largest or smallest; empty is a merged cell"),
+    _text("ease_glyph", "printed sign: easy (+) or difficult (-) to adapt a process to"),
+    _text("electronic_glyph", "printed sign of the effect on the electronic conductivity"),
+    _text("ionic_glyph", "printed sign of the effect on the ionic conductivity"),
+    _text("measurability_glyph", "printed sign: measurability high (+) or low (-)"),
+    _text("energy_glyph", "printed sign of the effect on the energy density"),
+    _text("power_glyph", "printed sign of the effect on the power density"),
+    _text("energy_prose", "what the text says the energy density does", "", ("rises", "falls")),
+    _text("power_prose", "what the text says the power density does", "", ("rises", "falls")),
     _text("verdict", "overall judgement of a source's authors; an outcome that is never fitted"),
     _text("outcome", "what a statement, correlation or exponent is about"),
     _text("over", "the quantity that the outcome is seen against"),
