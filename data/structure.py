@@ -148,8 +148,10 @@ def _kinds(table: pd.DataFrame, specs: Mapping[str, Column]) -> Iterator[Problem
                     f"the reading error of {name}, above 0: a value read off a figure needs one",
                 )
     for row in _rows(_series(table, "kind") == "statement"):
-        between = "statement" in table and table.at[row, "statement"] == "best_between"
-        values = ("value_low", "value_high") if between else ("value",)
+        form = str(table.at[row, "statement"]) if "statement" in table else ""
+        values = ("value",) if not form.endswith("_between") else ()
+        if form.endswith("_between") or form == "rises_by":
+            values += ("value_low", "value_high")
         for name in ("statement", "outcome", "over", *values):
             if name not in table or pd.isna(table.at[row, name]):
                 yield Problem(
