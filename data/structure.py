@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .columns import COLUMNS, LEVELS, Column, did_you_mean, split_suffix
+from .pressing import pressing_problems
 from .problems import Problem
 
 AGEING = {"utilization"}
@@ -34,6 +35,7 @@ def across_rows(
     yield from _status(table, specs)
     yield from _bases(table)
     yield from _companions(table, specs)
+    yield from pressing_problems(table, _paths(table, "cell"), labels)
 
 
 def _series(table: pd.DataFrame, name: str) -> pd.Series:
