@@ -56,6 +56,12 @@ WHAT = {
     "schneider2023_pellets": "powder pressed up to 1.7 GPa, two sieve fractions of t-Li7SiPS8: "
     "conductivity at printed pressures, yield pressures in the die, recovery, side phase, "
     "activation volume, particle sizes, and published statements",
+    "prein2022_criteria": "eight quality criteria of composite cathodes: printed signs as they "
+    "stand in the text (decoded by data.quality_criteria)",
+    "prein2022_levers": "four composition levers and their printed effect on energy and power "
+    "density, the loading's row in conflict with the text",
+    "prein2022_mixing": "three mixing times of a cathode slurry, one of them failed, and what was "
+    "said about them; no value is printed",
 }
 
 
