@@ -9,8 +9,10 @@ A row of kind ``statement`` is a finding without its readings, about ``outcome``
 ``optimum`` and ``highest_at`` name the best ``value``, ``best_between`` its range (``value_low``,
 ``value_high``), ``declines_above`` the ``value`` from which it falls, ``complete_at`` and
 ``incomplete_at`` where a change is over or not yet, ``ordering`` the levels (``value``, or the
-range) that the note sets above or below others. Which end is good is the outcome's: the best
-degradation is the lowest. A number that its own source contradicts has ``status`` conflict.
+range) that the note sets above or below others, ``reduced_by`` the share by which it is lower
+than in the rows that the note names, ``calculated`` a number that the source worked out. Which
+end is good is the outcome's: the best degradation is the lowest. A number that its own source
+contradicts has ``status`` conflict.
 """
 
 from __future__ import annotations
@@ -53,6 +55,10 @@ WHAT = {
     "rate test and retention",
     "kissel2025_coating_cells": "text numbers of the cells with six coatings: capacities, "
     "coverage, rise of resistance, retention; contradictions in the text marked",
+    "kissel2025_carbon_fibre": "what a bad kind of carbon fibre costs: published statements on "
+    "capacity by kind of fibre and share of active material",
+    "kissel2025_cell_energy": "energy of one press cell and of hypothetical cells with a thinner "
+    "separator and a lighter anode, with the masses, as the source calculated them",
     "schneider2023_pellets": "powder pressed up to 1.7 GPa, two sieve fractions of t-Li7SiPS8: "
     "conductivity at printed pressures, yield pressures in the die, recovery, side phase, "
     "activation volume, particle sizes, and published statements",
