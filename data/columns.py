@@ -128,8 +128,6 @@ _FACTORS = [
     _factor("thickness_um", "um", 0.5, 20_000, "cell", "thickness of the electrode or pellet"),
     _text("blocking", "carrier that the cell's contacts stop: ion (metal foils on the composite) "
           "or electron (layers of electrolyte on both sides)", "cell", ("ion", "electron")),
-    _factor("series_ohm_cm2", "ohm cm2", 0, 1e5, "cell",
-            "resistance in series with the composite, measured apart: cables, foils, separator"),
     _factor("separator_mass_mg", "mg", 0.5, 5_000, "cell", "electrolyte of the separator"),
     _factor("separator_mg_cm2", "mg/cm2", 0, 2_000, "cell",
             "separator mass on cell area; 0 where only its thickness is known"),
@@ -385,6 +383,8 @@ _READINGS = [
     _reading("plastic_work_fraction", "1", 0, 1, "batch", "plastic share of the indentation work"),
     _reading("z_re_ohm", "ohm", -1e12, 1e12, "row", "real part of the impedance"),
     _reading("z_im_ohm", "ohm", -1e12, 1e12, "row", "imaginary part of the impedance"),
+    _reading("series_ohm_cm2", "ohm cm2", 1e-6, 1e5, "cell",
+             "resistance in series with a composite, measured apart: cables, foils, separator"),
     _factor("voltage_step_mV", "mV", -1e5, 1e5, "row", "voltage of a step of a staircase"),
     _reading("current_uA", "uA", -1e9, 1e9, "row", "steady current in a step, negative as read"),
     _reading("resistance_ohm_cm2", "ohm cm2", 0, 1e7, "row", "cathode resistance"),
