@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...data import columns as registry
 from .inputs import ALONE
+from .ordinal import CATEGORIES, FAMILY, ranks
 
 if TYPE_CHECKING:
     from .lab_model import LabModel
@@ -21,6 +22,7 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "batch": ("study", "mill", "run", "batch"),
     "cell": ("study", "mill", "run", "batch", "cell"),
     "lot": ("study", "lot"),
+    "image": ("study", "mill", "run", "batch", "image"),
 }
 
 
@@ -40,6 +42,8 @@ class Encoded:
         ``(row label, reason)`` of every row or reading that is not used.
     notes
         Sentences on decisions taken while encoding, for the report.
+    categories
+        Outcome of ordered categories -> its values in order, of ranks 1, 2, ...
     """
 
     columns: dict[str, np.ndarray]
@@ -47,6 +51,7 @@ class Encoded:
     index: list[Any]
     left_out: list[tuple[Any, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    categories: dict[str, list[float]] = field(default_factory=dict)
 
 
 def text(table: pd.DataFrame, column: str) -> pd.Series:
@@ -85,9 +90,11 @@ def usable(table: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[tup
     return table.loc[reason.eq("")], left
 
 
-def _keys(table: pd.DataFrame, group: str) -> list[tuple[str, ...]]:
-    """Identity of each row's level: its label with those of its parents."""
-    parts = [text(table, column) for column in PARENTS.get(group, (group,))]
+def _keys(
+    table: pd.DataFrame, group: str, within: tuple[str, ...] = ()
+) -> list[tuple[str, ...]]:
+    """Identity of each row's level: what splits it, the labels of its parents, its own."""
+    parts = [text(table, column) for column in (*within, *PARENTS.get(group, (group,)))]
     return list(zip(*parts, strict=True))
 
 
@@ -158,7 +165,7 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
         )
     levels: dict[str, list[str]] = {}
     for group in model.groups:
-        keys = _keys(rows, group.name)
+        keys = _keys(rows, group.name, group.within)
         labels = [key[-1] for key in keys]
         known = dict.fromkeys(
             key for key, label in zip(keys, labels, strict=True) if label != group.reference
@@ -174,10 +181,14 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
     for group in model.groups:
         if group.lone_in_noise:
             _set_aside_lone(columns, levels, group.name, [o.name for o in model.outcomes])
+    categories: dict[str, list[float]] = {}
+    for name in [outcome.name for outcome in model.outcomes if outcome.family == FAMILY]:
+        columns[f"{name}__value"], categories[name] = ranks(columns[f"{name}__value"], name)
+        columns[f"{name}{CATEGORIES}"] = np.full(len(rows), float(max(len(categories[name]), 2)))
     for encoder in model.encoders:
         columns |= encoder(rows, table, statements)
     _refuse_pooling(rows, model, columns)
-    return Encoded(columns, levels, list(rows.index), left, notes)
+    return Encoded(columns, levels, list(rows.index), left, notes, categories)
 
 
 def _set_aside_lone(

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from . import ordinal
 from .inputs import LN, Inputs, Registry, values_of
 from .priors import FAMILIES, Prior
 
@@ -137,6 +138,9 @@ class Graph:
         total: Any = 0.0
         for k, r in enumerate(self.registry.readings.values()):
             value, times, count, stated = (block[4 * k + part] for part in range(4))
+            if r.family == ordinal.FAMILY:
+                total = total + times * ordinal.log_probability(value, r.location, r.scale, r.cuts)
+                continue
             spread = pt.sqrt(r.noise**2 / count + stated**2)
             where = pt.log(r.expected) if r.family == "LogNormal" else r.expected
             kind: Any = (pm.StudentT.dist(nu=r.nu, mu=where, sigma=spread)
@@ -261,7 +265,8 @@ class Graph:
     def jax(self, *outputs: str) -> Callable[[Mapping, Mapping], dict[str, Any]]:
         """A JAX function ``(variables of one draw, columns) -> {output: array}``.
 
-        Outputs are named ``mean:<outcome>``, ``noise:<outcome>``, ``nu:<outcome>``,
+        Outputs are named ``mean:<outcome>``, ``noise:<outcome>``, ``nu:<outcome>``, for ordered
+        categories also ``location:``, ``scale:`` and ``cut1:``, ``cut2:``, ...;
         ``quantity:<name>`` or ``term:<name>``. Not jitted and not mapped over draws: the caller
         chooses.
         """
@@ -286,8 +291,10 @@ class Graph:
         readings = self.registry.readings[name]
         import pytensor.tensor as pt
 
-        return pt.as_tensor_variable(
-            {"mean": readings.expected, "noise": readings.noise, "nu": readings.nu}[kind])
+        known = {"mean": readings.expected, "noise": readings.noise, "nu": readings.nu,
+                 "location": readings.location, "scale": readings.scale}
+        known |= {f"cut{k}": cut for k, cut in enumerate(readings.cuts, 1)}
+        return pt.as_tensor_variable(known[kind])
 
 
 @contextmanager

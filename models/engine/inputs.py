@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from .ordinal import CATEGORIES, FAMILY, moments
 from .priors import FAMILIES, Prior
 
 ALONE = " alone"
@@ -28,12 +29,19 @@ def slots_for(levels: int, least: int = 16) -> int:
 
 @dataclass(frozen=True)
 class Readings:
-    """Readings of one outcome: its expected value and noise over rows, and their family."""
+    """Readings of one outcome: its expected value and noise over rows, and their family.
+
+    Ordered categories have a latent ``location`` and ``scale`` and cuts between them as well;
+    ``expected`` and ``noise`` are then mean and sd of the rank.
+    """
 
     family: str
     expected: Any
     noise: Any
     nu: Any = None
+    location: Any = None
+    scale: Any = None
+    cuts: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -233,6 +241,10 @@ class Inputs:
         """
         return self._row(self._all.numbers, f"{group}{ALONE}", "float64")
 
+    def categories(self, outcome: str) -> Any:
+        """Number of ordered categories that the table holds of an outcome, over rows."""
+        return self._row(self._all.numbers, f"{outcome}{CATEGORIES}", "float64")
+
     def report(self, name: str, value: Any) -> Any:
         """Name a per-row quantity that users may ask for (``fit.predict(quantity=...)``)."""
         self._all.quantities[name] = value
@@ -243,7 +255,8 @@ class Inputs:
         return self._all.quantities[name]
 
     def observe(
-        self, outcome: str, family: str, *, mu: Any, sigma: Any, nu: Any = None
+        self, outcome: str, family: str, *, mu: Any, sigma: Any, nu: Any = None,
+        cuts: Sequence[Any] = (),
     ) -> None:
         """Declare an outcome column: its expected value and one reading's noise, over rows.
 
@@ -253,16 +266,25 @@ class Inputs:
             Column name.
         family
             ``Normal``; ``StudentT`` (with ``nu``); ``LogNormal`` (``mu`` is the median, ``sigma``
-            the scale of the logarithm).
+            the scale of the logarithm); ``Ordered`` (ordered categories, with ``cuts``: ``mu`` and
+            ``sigma`` are location and scale of the latent logistic).
         mu, sigma, nu
             Tensors over rows; ``sigma`` and ``nu`` may be scalars. A reading that is itself a
             mean of n cells has ``sigma / sqrt(n)``; one that states its own standard deviation
             has it added in quadrature.
+        cuts
+            For ``Ordered``: cuts between ranks, see ``ordinal.cuts_from``.
         """
-        if family not in {"Normal", "StudentT", "LogNormal"}:
-            raise ValueError(f"{family!r} is no family of readings: Normal, StudentT, LogNormal")
+        if family not in {"Normal", "StudentT", "LogNormal", FAMILY}:
+            raise ValueError(f"{family!r} is no family of readings: Normal, StudentT, LogNormal, "
+                             f"{FAMILY}")
         if outcome in self._all.readings:
             raise ValueError(f"outcome {outcome!r} is declared twice")
+        if family == FAMILY:
+            mean, spread = moments(mu, sigma, cuts)
+            self._all.readings[outcome] = Readings(
+                family, mean, spread, location=mu, scale=sigma, cuts=tuple(cuts))
+            return
         self._all.readings[outcome] = Readings(family, mu, sigma, nu)
 
     def term(self, name: str, logp: Any) -> None:

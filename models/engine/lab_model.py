@@ -55,6 +55,8 @@ class Group:
         Label whose effect is zero by definition.
     lone_in_noise
         True where the effect of a level with one reading is part of that reading's noise.
+    within
+        Columns that split every level: each slurry has an effect of its own for each criterion.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Group:
     varies: bool = True
     reference: str | None = None
     lone_in_noise: bool = False
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .encode import PARENTS, number, text
 from .inputs import ALONE
+from .ordinal import CATEGORIES, FAMILY, draw, log_probability
 
 if TYPE_CHECKING:
     from .fit import Fit
@@ -132,18 +133,27 @@ class Response:
 
     def rows(self, draws: Any = None) -> np.ndarray:
         """Expected value at each reading with its group effects, ``(draws, n)``."""
+        if self.graph.registry.readings[self.outcome].family == FAMILY:
+            return self._of_readings("mean", draws)
         return self.at_readings(draws)[0]
 
     def row_noise(self, draws: Any = None) -> np.ndarray:
         """Noise scale of each reading, ``(draws, n)``."""
+        if self.graph.registry.readings[self.outcome].family == FAMILY:
+            return self._of_readings("noise", draws)
         return self.at_readings(draws)[1]
+
+    def _of_readings(self, kind: str, draws: Any) -> np.ndarray:
+        name, columns = f"{kind}:{self.outcome}", self.fit.encoded.columns
+        values = at_rows(self.graph, columns, (name,), self.fit.variables(draws))[name]
+        return values[:, columns[f"{self.outcome}__row"]]
 
     def row_mean(self, draws: Any = None) -> np.ndarray:
         """Mean of each reading's setting, group effects averaged over, ``(draws, n)``."""
         return self.mean(self.row_settings, draws)
 
     def at_readings(self, draws: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Location, scale and (Student-t) degrees of freedom of each reading, ``(draws, n)``."""
+        """Location, scale and shape of each reading, see ``readings_at``."""
         return readings_at(self.graph, self.fit.encoded.columns, self.outcome,
                            self.fit.variables(draws))
 
@@ -205,42 +215,59 @@ class Response:
             if not np.any(columns[group] > 0):
                 columns[group] = np.arange(1, n + 1)
         readings = self.graph.registry.readings[self.outcome]
-        outputs = [f"mean:{self.outcome}"]
-        if of == "cell":
-            outputs.append(f"noise:{self.outcome}")
-            if readings.nu is not None:
-                outputs.append(f"nu:{self.outcome}")
-        values = evaluator(self.graph, *outputs)(parameters, columns)
-        mean = values[outputs[0]]
         if of == "batch":
-            return mean
-        return draw_family(readings.family, mean, values[outputs[1]],
-                           values.get(f"nu:{self.outcome}"), rng)
+            name = f"mean:{self.outcome}"
+            return evaluator(self.graph, name)(parameters, columns)[name]
+        names = shape_outputs(readings, self.outcome)
+        values = evaluator(self.graph, *names)(parameters, columns)
+        return draw_family(readings.family, *(values[name] for name in names[:2]),
+                           shape_of(readings, values, names), rng)
+
+
+def shape_outputs(readings: Any, outcome: str) -> list[str]:
+    """Outputs of the graph that describe one reading: location, scale, and the shape."""
+    if readings.family == FAMILY:
+        return [f"{kind}:{outcome}" for kind in (
+            "location", "scale", *(f"cut{k}" for k in range(1, len(readings.cuts) + 1)))]
+    kinds = ("mean", "noise") if readings.nu is None else ("mean", "noise", "nu")
+    return [f"{kind}:{outcome}" for kind in kinds]
+
+
+def shape_of(readings: Any, values: Mapping[str, np.ndarray], names: list[str]) -> Any:
+    """Degrees of freedom ``(draws, n)``, cuts ``(cuts, draws, n)``, or none."""
+    if readings.family == FAMILY:
+        return np.stack([values[name] for name in names[2:]])
+    return values[names[2]] if len(names) > 2 else None
 
 
 def readings_at(
     graph: Any, columns: Mapping[str, np.ndarray], outcome: str,
     variables: Mapping[str, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Location, scale and degrees of freedom at each reading of an outcome, ``(draws, n)``.
+    """Location, scale ``(draws, n)`` and shape at each reading of an outcome.
 
-    The scale is that of the reading: of a mean of cells, with its stated error added.
+    The scale is that of the reading: of a mean of cells, with its stated error added. The shape is
+    the degrees of freedom of Student's t, ``(draws, n)``, or the cuts between ordered categories,
+    ``(cuts, draws, n)``.
     """
     readings = graph.registry.readings[outcome]
-    names = [f"mean:{outcome}", f"noise:{outcome}"]
-    if readings.nu is not None:
-        names.append(f"nu:{outcome}")
+    names = shape_outputs(readings, outcome)
     values = at_rows(graph, columns, tuple(names), variables)
     row = columns[f"{outcome}__row"]
-    count, stated = columns[f"{outcome}__n"], columns[f"{outcome}__sd"]
-    scale = np.sqrt(values[names[1]][:, row] ** 2 / count + stated**2)
-    nu = values[names[2]][:, row] if readings.nu is not None else None
-    return values[names[0]][:, row], scale, nu
+    values = {name: value[:, row] for name, value in values.items()}
+    scale = values[names[1]]
+    if readings.family != FAMILY:
+        count, stated = columns[f"{outcome}__n"], columns[f"{outcome}__sd"]
+        scale = np.sqrt(scale**2 / count + stated**2)
+    return values[names[0]], scale, shape_of(readings, values, names)
 
 
 def draw_family(family: str, mu: np.ndarray, sigma: np.ndarray, nu: np.ndarray | None,
                 rng: np.random.Generator) -> np.ndarray:
-    """Random readings of a family at the given location and scale."""
+    """Random readings of a family at the given location, scale and shape; ranks if ordered."""
+    if family == FAMILY:
+        assert nu is not None
+        return draw(mu, sigma, list(nu), rng)
     if family == "StudentT":
         assert nu is not None
         return mu + sigma * rng.standard_t(np.broadcast_to(nu, mu.shape))
@@ -254,6 +281,9 @@ def log_density(family: str, value: np.ndarray, mu: np.ndarray, sigma: np.ndarra
     """Log density of readings; of the logarithm of the reading for ``LogNormal``."""
     from scipy import stats
 
+    if family == FAMILY:
+        assert nu is not None
+        return log_probability(value, mu, sigma, list(nu))
     if family == "StudentT":
         assert nu is not None
         return stats.t.logpdf(value, nu, mu, sigma)
@@ -280,6 +310,8 @@ def setting_columns(fit: Fit, settings: pd.DataFrame) -> dict[str, np.ndarray]:
         columns[group.name] = _codes(fit, settings, group)
         if group.lone_in_noise:
             columns[f"{group.name}{ALONE}"] = np.zeros(len(settings))
+    for outcome, known in fit.encoded.categories.items():
+        columns[f"{outcome}{CATEGORIES}"] = np.full(len(settings), float(max(len(known), 2)))
     return columns
 
 
@@ -289,7 +321,8 @@ def _codes(fit: Fit, settings: pd.DataFrame, group: Any) -> np.ndarray:
     if group.varies:
         if (labels == "").all() or (group.name == "run" and "batch" not in settings):
             return np.zeros(len(settings), dtype="int64")
-        parts = [text(settings, column) for column in PARENTS.get(group.name, (group.name,))]
+        parts = [text(settings, column)
+                 for column in (*group.within, *PARENTS.get(group.name, (group.name,)))]
         full = [" / ".join(p for p in key if p) for key in zip(*parts, strict=True)]
         ends: dict[str, list[int]] = {}
         for k, name in enumerate(known):
