@@ -163,4 +163,6 @@ MODEL = LabModel(
     accept=0.9,
     what="coverage, oxidation and what they are worth to a cell, after annealing a sulfide coating",
     source=f"Kissel (2025), doctoral thesis, publication IV; doi {DOI}",
+    material="active: NCM85 (LiNi0.85Co0.10Mn0.05O2, polycrystals); electrolyte: Li6PS5Cl; powder: "
+             "80:20 by mass, 1 % Li3PS4 as coating's precursor",
 )

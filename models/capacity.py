@@ -266,6 +266,7 @@ MODEL = LabModel(
     accept=0.9,
     what="capacity of a milled composite = reference x static utilization x kinetic efficiency",
     source=f"doi {milling.DOI}; Kissel et al. 2025, doi 10.1002/aenm.202405405",
+    material=milling.MATERIAL, includes=("milling",),
 )
 
 UNDETERMINED = 0.25

@@ -313,4 +313,6 @@ MODEL = LabModel(
     adaptation="diag", accept=0.85, least_slots=SLOTS,
     what="capacity, retention, utilization and resistance against cycle number, CC and CCCV apart",
     source="Kissel (2025), doctoral thesis, lines 1345-1372, 2195-2236",
+    material="active: NCM82 and NCM85; electrolyte: Li3InCl6 and Li6PS5Cl; powder: dry-coated with "
+             "carbon black, and hand-mixed with coatings",
 )

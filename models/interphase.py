@@ -247,4 +247,6 @@ MODEL = LabModel(
     prepare=prepare, encoders=(encode_homes,), least_slots=SLOTS, adaptation="diag", accept=0.9,
     what="Growth of the cathode resistance in a hold and at rest, by coating, batch and cell",
     source="Kissel (2025), doctoral thesis, publication V (doi 10.1149/1945-7111/ae55d2)",
+    material="active: NCM85 (polycrystals, bare and with six coatings); electrolyte: Li6PS5Cl; "
+             "powder: 80:20 by mass, no carbon",
 )

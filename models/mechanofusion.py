@@ -326,4 +326,6 @@ MODEL = LabModel(
     what="Composite capacity, utilization, retention, coverage and conduction of mechanofused "
          "composites over carbon, electrolyte, speed and time",
     source=f"{shell.THESIS}; doi {DOI}",
+    material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2, single crystals, d50 3.3 um); electrolyte: "
+             "Li3InCl6; powder: 80:20 by mass with 0 to 3 parts of carbon black, dry-coated",
 )

@@ -217,4 +217,6 @@ MODEL = LabModel(
     adaptation="diag", accept=0.95,
     what="Gross capacity, utilization and their spread between batches and cells, by mixing method",
     source="Kissel et al., Adv. Energy Mater. (2025) 2405405",
+    material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2, single crystals, d50 3.3 um); electrolyte: "
+             "Li6PS5Cl (d50 0.8 um); powder: 70:30:1 by mass with carbon fibres",
 )

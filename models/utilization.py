@@ -184,6 +184,8 @@ MODEL = LabModel(
     adaptation="diag", accept=0.98, least_slots=1,
     what="Static utilization of cells titrated against a reference, all relaxed points at once",
     source="Vettori, Kissel et al., Chem. Commun. 62 (2026) 5241",
+    material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2, single crystals); electrolyte: Li6PS5Cl; "
+             "powder: 70:30:1 by mass with carbon fibres, and 60:40 without",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...data import columns as registry
-from .inputs import ALONE
+from .inputs import ALONE, GIVEN
 from .ordinal import CATEGORIES, FAMILY, ranks
 
 if TYPE_CHECKING:
@@ -78,16 +78,28 @@ def usable(table: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[tup
     status, kind = text(table, "status"), text(table, "kind")
     reason[status.isin(NOT_DONE)] = "status " + status
     reason[kind.eq("statement")] = "a published statement, not a reading"
-    for factor in model.factors:
-        if factor.default is None:
-            empty = np.isnan(number(table, factor.name))
-            reason[empty & reason.eq("").to_numpy()] = f"no {factor.name}"
-    for group in model.groups:
-        if group.needed:
-            empty = text(table, group.name).eq("")
-            reason[empty & reason.eq("")] = f"no {group.name}"
+    asked = None if model.flow is None else model.flow.asked(table)
+    needed = model.needed_for(*(outcome.name for outcome in model.outcomes))
+    for name in [c.name for c in (*model.factors, *model.groups) if c.name in needed]:
+        lacks = text(table, name).eq("").to_numpy() & reason.eq("").to_numpy()
+        reason[lacks if asked is None else lacks & asked[name]] = f"no {name}"
     left += [(label, why) for label, why in reason.items() if why]
     return table.loc[reason.eq("")], left
+
+
+def stand_in(values: np.ndarray, name: str) -> np.ndarray:
+    """Values of a factor with something finite where it is missing and nothing is read from it.
+
+    The median of what is given, else the middle of the column's bounds.
+    """
+    if not np.isnan(values).any():
+        return values
+    if not np.isnan(values).all():
+        return np.where(np.isnan(values), np.nanmedian(values), values)
+    column = registry.column(name)
+    low = 0.0 if column.low is None else column.low
+    high = low + 1.0 if column.high is None else column.high
+    return np.full(len(values), np.sqrt(low * high) if low > 0 else 0.5 * (low + high))
 
 
 def _keys(
@@ -160,9 +172,8 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
         rows = pd.concat([rows, model.extra_rows(table, statements)])
     columns: dict[str, np.ndarray] = {}
     for factor in model.factors:
-        columns[factor.name] = number(
-            rows, factor.name, np.nan if factor.default is None else factor.default
-        )
+        values = number(rows, factor.name, np.nan if factor.default is None else factor.default)
+        columns[factor.name] = values if model.flow is None else stand_in(values, factor.name)
     levels: dict[str, list[str]] = {}
     for group in model.groups:
         keys = _keys(rows, group.name, group.within)
@@ -175,12 +186,16 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
             [0 if label == group.reference else slot[key]
              for key, label in zip(keys, labels, strict=True)], dtype="int64")
         levels[group.name] = [" / ".join(part for part in key if part) for key in known]
+    starts = {} if model.flow is None else model.flow.starts(rows)
+    for column, here in starts.items():
+        columns[f"{column}{GIVEN}"] = np.where(here, number(rows, column), 0.0)
     for outcome in model.outcomes:
-        columns |= _readings(rows, outcome.name, outcome.family, left, model,
-                             _repeated(rows, given, outcome.name))
+        apart = _repeated(rows, given, outcome.name) | starts.get(outcome.name, False)
+        columns |= _readings(rows, outcome.name, outcome.family, left, model, apart)
     for group in model.groups:
         if group.lone_in_noise:
-            _set_aside_lone(columns, levels, group.name, [o.name for o in model.outcomes])
+            every = [o.name for o in model.outcomes]
+            _set_aside_lone(columns, levels, group.name, every, group.lone_outcomes or every)
     categories: dict[str, list[float]] = {}
     for name in [outcome.name for outcome in model.outcomes if outcome.family == FAMILY]:
         columns[f"{name}__value"], categories[name] = ranks(columns[f"{name}__value"], name)
@@ -193,13 +208,16 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
 
 def _set_aside_lone(
     columns: dict[str, np.ndarray], levels: dict[str, list[str]], group: str,
-    outcomes: list[str],
+    outcomes: Sequence[str], in_noise: Sequence[str],
 ) -> None:
-    """Give levels with one reading slot 0 and mark their rows; the others keep their order."""
+    """Give levels with one reading slot 0 and mark their rows; the others keep their order.
+
+    A reading of an outcome whose noise does not take the effect in counts twice.
+    """
     codes = columns[group]
     counts = np.zeros(len(levels[group]) + 1, dtype=int)
     for outcome in outcomes:
-        np.add.at(counts, codes[columns[f"{outcome}__row"]], 1)
+        np.add.at(counts, codes[columns[f"{outcome}__row"]], 1 if outcome in in_noise else 2)
     kept = [k for k in range(1, len(counts)) if counts[k] > 1]
     slot = np.zeros(len(counts), dtype="int64")
     slot[kept] = np.arange(1, len(kept) + 1)
@@ -231,12 +249,12 @@ def _repeated(rows: pd.DataFrame, given: pd.DataFrame, outcome: str) -> np.ndarr
 
 def _readings(
     rows: pd.DataFrame, outcome: str, family: str, left: list[tuple[Any, str]], model: LabModel,
-    repeated: np.ndarray,
+    apart: np.ndarray,
 ) -> dict[str, np.ndarray]:
     value = number(rows, outcome)
     sd, n = number(rows, f"{outcome}_sd"), number(rows, f"{outcome}_n")
     summary = ~np.isnan(sd) & (n > 1)
-    use = ~np.isnan(value) & ~repeated
+    use = ~np.isnan(value) & ~apart
     if outcome in model.summaries:
         use &= ~summary
     censored = text(rows, f"{outcome}_censored").to_numpy() != ""

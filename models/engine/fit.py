@@ -41,7 +41,7 @@ def priors_of(model: LabModel, graph: Graph) -> dict[str, Prior]:
 def run_fit(model: LabModel, table: pd.DataFrame, *, seed: int, statements: bool, engine: str,
             draws: int, tune: int, chains: int, rhat: float) -> Fit:
     """Validate, encode, check, sample, and look at the convergence."""
-    clean = data.validate(table, model.columns, where="table", open=True)
+    clean = data.validate(table, model.table_columns, where="table", open=True)
     if not clean.index.is_unique:
         clean = clean.reset_index(drop=True)
     encoded = encode(clean, model, statements=statements)
@@ -156,7 +156,7 @@ class Fit:
         KeyError
             If a parameter other than a group effect is missing.
         """
-        clean = data.validate(table, model.columns, where="table", open=True)
+        clean = data.validate(table, model.table_columns, where="table", open=True)
         encoded = encode(clean, model, statements=statements)
         slots = model.slots(encoded.levels)
         graph = model.graph(slots)
@@ -273,8 +273,8 @@ class Fit:
         if name not in known:
             raise ValueError(f"{name!r} is no quantity of {self.model.name!r}; "
                              f"it has: {', '.join(known)}")
-        what = self.response()
-        values = what.evaluate((f"quantity:{name}",), settings)[f"quantity:{name}"]
+        output, model = f"quantity:{name}", self.graph.registry.reported_by[name]
+        values = self.response().evaluate((output,), settings, of=model)[output]
         return xr.DataArray(values, dims=("draw", "setting"), name=name)
 
     def thin(self, count: int) -> np.ndarray:
@@ -312,7 +312,8 @@ class Fit:
                                        for k in range(values.ndim - 2)))
             array = values.to_numpy()
             if group is not None:
-                array = array[:, :, : len(self.encoded.levels[group])]
+                fresh = any(g.name == group and g.fresh for g in self.model.groups)
+                array = array[:, :, : len(self.encoded.levels[group]) + fresh]
             used[str(name)] = (dims, array)
         meta = {
             "format": "ssbayes fit 1", "model": self.model.name, "options": self.options,

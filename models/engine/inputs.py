@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,16 @@ from .ordinal import CATEGORIES, FAMILY, moments
 from .priors import FAMILIES, Prior
 
 ALONE = " alone"
+GIVEN = " given"
 LN = "ln "
 
 
 def values_of(columns: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """An encoded column, or the logarithm of one that ``Inputs.log`` has asked for."""
-    if name in columns or not name.startswith(LN):
+    if name in columns:
         return columns[name]
+    if name.endswith(ALONE):  # no level of the group was set aside
+        return np.zeros(len(columns[name.removesuffix(ALONE)]))
     return np.log(columns[name.removeprefix(LN)])
 
 
@@ -60,9 +63,11 @@ class Registry:
     placed: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, Any] = field(default_factory=dict)
     upstream: dict[str, Any] = field(default_factory=dict)
+    included: dict[str, Callable[..., Any]] = field(default_factory=dict)
     readings: dict[str, Readings] = field(default_factory=dict)
     terms: dict[str, Any] = field(default_factory=dict)
     quantities: dict[str, Any] = field(default_factory=dict)
+    reported_by: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -118,7 +123,15 @@ class Inputs:
         return found[name]
 
     def include(self, build: Callable[[Inputs], None], name: str) -> None:
-        """Run an upstream model; its outcomes are seen from here under their column names."""
+        """Run an upstream model; its outcomes are seen from here under their column names.
+
+        One that another part of the chain has run already is not run again.
+        """
+        if name in self._all.included:
+            if self._all.included[name] is not build:
+                raise ValueError(f"two models of the name {name!r} cannot be in one chain")
+            return
+        self._all.included[name] = build
         before = set(self._all.readings)
         build(Inputs(self._all, name))
         for column, readings in self._all.readings.items():
@@ -181,6 +194,38 @@ class Inputs:
         and fewer of them make every step cheaper. The response's graph has every part.
         """
         return self._all.wanted is None or part in self._all.wanted
+
+    def require(self, *parts: str) -> None:
+        """Have optional parts built, whatever was measured: a later model computes from them."""
+        if self._all.wanted is not None:
+            self._all.wanted |= set(parts)
+
+    def has(self, outcome: str) -> bool:
+        """Whether an included model has declared this outcome."""
+        return outcome in self._all.readings
+
+    def part(self, prefix: str) -> Inputs:
+        """The same window for parameters under another prefix."""
+        return Inputs(self._all, prefix)
+
+    def start(self, outcome: str) -> None:
+        """Let later models compute from a row's own value of an upstream outcome where it is all
+        that the row gives (see ``engine.flow``); elsewhere from the expected value."""
+        import pytensor.tensor as pt
+
+        given = self._row(self._all.numbers, f"{outcome}{GIVEN}", "float64")
+        expected = self._all.readings[outcome].expected
+        self._all.upstream[outcome] = pt.where(given > 0, given, expected)
+
+    def multiply(self, outcome: str, factor: Any) -> None:
+        """Multiply the expected value of an outcome of an included model, over rows.
+
+        Its readings, and the models that compute from it, then see the product.
+        """
+        readings = self._all.readings[outcome]
+        changed = replace(readings, expected=readings.expected * factor)
+        self._all.readings[outcome] = changed
+        self._all.upstream[outcome] = changed.expected
 
     def parameter(self, name: str) -> Any:
         """A parameter of an upstream model by its full name (``milling.power_constant``)."""
@@ -246,13 +291,20 @@ class Inputs:
         return self._row(self._all.numbers, f"{outcome}{CATEGORIES}", "float64")
 
     def report(self, name: str, value: Any) -> Any:
-        """Name a per-row quantity that users may ask for (``fit.predict(quantity=...)``)."""
+        """Name a per-row quantity that users may ask for (``fit.quantity(name, settings)``).
+
+        Where an upstream model has one of this name already, it is ``<model>.<name>``.
+        """
+        if self._all.reported_by.get(name, self._prefix) != self._prefix:
+            name = f"{self._prefix}.{name}"
+        self._all.reported_by[name] = self._prefix
         self._all.quantities[name] = value
         return value
 
     def quantity(self, name: str) -> Any:
-        """A quantity that an upstream model has reported."""
-        return self._all.quantities[name]
+        """A quantity that this model or one upstream has reported."""
+        own = f"{self._prefix}.{name}"
+        return self._all.quantities[own if own in self._all.quantities else name]
 
     def observe(
         self, outcome: str, family: str, *, mu: Any, sigma: Any, nu: Any = None,

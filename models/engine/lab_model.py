@@ -14,8 +14,13 @@ from .priors import Prior, PriorError
 
 if TYPE_CHECKING:
     from .fit import Fit
+    from .flow import Flow
     from .graph import Graph
     from .inputs import Inputs
+
+
+FEW = 4
+"""Least number of slots for studies, of which a table has few."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,12 @@ class Group:
         True where the effect of a level with one reading is part of that reading's noise.
     within
         Columns that split every level: each slurry has an effect of its own for each criterion.
+    lone_outcomes
+        Outcomes whose noise takes that effect in; all of the model's if empty.
+    fresh
+        True for a level that does not vary from reading to reading, yet may be one that nobody has
+        measured (another study, another material): settings without a label are of such a new
+        one, whose effect has one value a draw for all settings.
     """
 
     name: str
@@ -65,6 +76,8 @@ class Group:
     reference: str | None = None
     lone_in_noise: bool = False
     within: tuple[str, ...] = ()
+    lone_outcomes: tuple[str, ...] = ()
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,14 @@ class LabModel:
         Acceptance rate of the sampler; above 0.8 it takes smaller steps, for narrow funnels.
     source
         Where the physics comes from.
+    material
+        What the published data behind the priors were measured on, as parts ``role: name``
+        (``active: ...; electrolyte: ...; powder: ...``); empty where nothing is tied to one.
+    includes
+        Models that the builder runs itself.
+    flow
+        The stages of a chain, whose rows need only give what their readings are computed from;
+        other models ask every row for every factor without a default.
     """
 
     name: str
@@ -148,6 +169,9 @@ class LabModel:
     accept: float = 0.8
     least_slots: int = 16
     source: str = ""
+    material: str = ""
+    includes: tuple[str, ...] = ()
+    flow: Flow | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     pooled: tuple[str, ...] = ()
 
@@ -164,10 +188,11 @@ class LabModel:
                     "unit": column.unit, "needed": needed, "meaning": column.meaning,
                 })
 
+        needed = self.needed_for(self.outcomes[0].name)
         for factor in self.factors:
-            add(factor.name, "factor", factor.default is None)
+            add(factor.name, "factor", factor.name in needed)
         for group in self.groups:
-            add(group.name, "group", group.needed)
+            add(group.name, "group", group.name in needed)
         for name in ("study", "lot", "mill", "run", "batch", "cell"):
             add(name, "group", False)
         for outcome in self.outcomes:
@@ -228,18 +253,37 @@ class LabModel:
             overrides[name] = value
         return replace(self, overrides=overrides)
 
+    def needed_for(self, *outcomes: str) -> frozenset[str]:
+        """Factors and groups that a row with readings of these outcomes must give."""
+        if self.flow is not None:
+            return self.flow.needed_for(*outcomes)
+        return frozenset([f.name for f in self.factors if f.default is None]
+                         + [g.name for g in self.groups if g.needed])
+
+    @property
+    def table_columns(self) -> pd.DataFrame:
+        """``columns`` for a table that is fitted; in a chain no column is needed in every row."""
+        columns = self.columns
+        if self.flow is not None:  # row by row, in ``encode``
+            columns["needed"] = False
+        return columns
+
     def slots(self, levels: Mapping[str, Sized]) -> dict[str, int]:
-        """Padded number of slots for the levels of each group."""
+        """Padded number of slots for the levels of each group; one is left for a fresh level."""
         from .inputs import slots_for
 
-        return {group: slots_for(len(labels), self.least_slots)
+        fresh = {group.name for group in self.groups if group.fresh}
+        return {group: slots_for(len(labels) + 1, min(self.least_slots, FEW)) if group in fresh
+                else slots_for(len(labels), self.least_slots)
                 for group, labels in levels.items()}
 
     def graph(self, slots: Mapping[str, int], wanted: frozenset[str] | None = None) -> Graph:
         """The PyMC graph at this padding (the least where a group is not named), these parts."""
         from .graph import graph_of
 
-        full = {group.name: slots.get(group.name, self.least_slots) for group in self.groups}
+        full = {group.name: slots.get(
+            group.name, min(self.least_slots, FEW) if group.fresh else self.least_slots)
+            for group in self.groups}
         return graph_of(self.name, self.build, full, self.overrides, wanted)
 
     def fit(

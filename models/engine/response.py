@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .encode import PARENTS, number, text
-from .inputs import ALONE
+from .encode import PARENTS, number, stand_in, text
+from .inputs import ALONE, GIVEN
 from .ordinal import CATEGORIES, FAMILY, draw, log_probability
 
 if TYPE_CHECKING:
@@ -167,10 +167,14 @@ class Response:
         return self.evaluate((name,), settings, draws)[name]
 
     def evaluate(
-        self, outputs: tuple[str, ...], settings: pd.DataFrame, draws: Any = None
+        self, outputs: tuple[str, ...], settings: pd.DataFrame, draws: Any = None,
+        of: str | None = None,
     ) -> dict[str, np.ndarray]:
-        """Outputs averaged over new levels by cubature, ``(draws, settings)`` each."""
-        columns = setting_columns(self.fit, settings)
+        """Outputs averaged over new levels by cubature, ``(draws, settings)`` each.
+
+        ``of`` names the model of a chain that the outputs belong to, if not this outcome's.
+        """
+        columns = setting_columns(self.fit, settings, of or self.outcome)
         effects = [(z, shape) for z, shape in self.fit.effect_shapes.items()
                    if self.graph.registry.effects[z] in self._varying]
         named = [g for g in self._varying if np.any(columns[g] > 0)]
@@ -200,7 +204,7 @@ class Response:
     def draw(self, settings: pd.DataFrame, of: str, rng: np.random.Generator,
              draws: Any = None) -> np.ndarray:
         """Predictive draws for the next batch or the next cell of each setting."""
-        columns = setting_columns(self.fit, settings)
+        columns = setting_columns(self.fit, settings, self.outcome)
         n = len(settings)
         parameters = dict(self.fit.variables(draws))
         count = len(next(iter(parameters.values())))
@@ -292,20 +296,33 @@ def log_density(family: str, value: np.ndarray, mu: np.ndarray, sigma: np.ndarra
     return stats.norm.logpdf(value, mu, sigma)
 
 
-def setting_columns(fit: Fit, settings: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Encode settings for the response; unknown or missing ones are errors that name them."""
+def setting_columns(
+    fit: Fit, settings: pd.DataFrame, of: str | None = None
+) -> dict[str, np.ndarray]:
+    """Encode settings for the response; unknown or missing ones are errors that name them.
+
+    ``of`` names an outcome, or a model of a chain: only what it is computed from must be given.
+    """
     model = fit.model
-    if model.prepare is not None:
-        settings, _ = model.prepare(settings, False)
+    flow = model.flow
+    main = model.outcomes[0].name
+    asked = {} if flow is None else flow.asked(settings, of if flow.knows(of) else main)
     columns: dict[str, np.ndarray] = {}
     for factor in model.factors:
         values = number(settings, factor.name, np.nan if factor.default is None else factor.default)
-        if np.isnan(values).any():
-            at = settings.index[np.flatnonzero(np.isnan(values))[0]]
+        missing = np.isnan(values)
+        if flow is not None:
+            values = stand_in(values, factor.name)
+            missing = np.isnan(number(settings, factor.name)) & asked.get(factor.name, False)
+        if missing.any():
+            at = settings.index[np.flatnonzero(missing)[0]]
             raise ValueError(
                 f"model {model.name!r} needs {factor.name!r} to predict; setting {at!r} has none"
             )
         columns[factor.name] = values
+    if flow is not None:
+        for column, here in flow.starts(settings).items():
+            columns[f"{column}{GIVEN}"] = np.where(here, number(settings, column), 0.0)
     for group in model.groups:
         columns[group.name] = _codes(fit, settings, group)
         if group.lone_in_noise:
@@ -318,6 +335,8 @@ def setting_columns(fit: Fit, settings: pd.DataFrame) -> dict[str, np.ndarray]:
 def _codes(fit: Fit, settings: pd.DataFrame, group: Any) -> np.ndarray:
     labels = text(settings, group.name).to_numpy()
     known = fit.encoded.levels[group.name]
+    if group.fresh:
+        return np.array([_fresh(label, group.name, known) for label in labels], dtype="int64")
     if group.varies:
         if (labels == "").all() or (group.name == "run" and "batch" not in settings):
             return np.zeros(len(settings), dtype="int64")
@@ -357,6 +376,15 @@ def _codes(fit: Fit, settings: pd.DataFrame, group: Any) -> np.ndarray:
         else:
             raise ValueError(_unknown(group.name, label, known))
     return np.array(codes, dtype="int64")
+
+
+def _fresh(label: str, group: str, known: list[str]) -> int:
+    """Slot of a known level, or the first unused one, whose draws are the prior's."""
+    if label in known:
+        return known.index(label) + 1
+    if label:
+        raise ValueError(_unknown(group, label, known))
+    return len(known) + 1
 
 
 def _unknown(group: str, label: str, known: list[str]) -> str:
