@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from . import crossing
@@ -117,6 +118,8 @@ class Chain(LabModel):
             effects = "; ".join(
                 f"{outcome}: sd of ln {prior.numbers[0]:.2g} ({prior.source})"
                 for outcome, prior in link.effects)
+            if off and _own_effect(step):
+                effects = f"{step.name}'s own effect of the laboratory"
             inside = [name for name in step.includes if any(s.name == name for s in self.steps)]
             rows.append({
                 "step": step.name,
@@ -163,18 +166,17 @@ def _chain(models: list[LabModel], links: list[Link], name: str, used_for: dict[
         Stage(model.name, model.includes, link.outcomes, link.takes, frozenset(
             n for n in model.needed_for(*(o.name for o in model.outcomes)) if n not in link.takes))
         for model, link in zip(models, links, strict=True))
-    crosses = any(link.effects for link in links)
+    crosses = any(crossing.differs(m.material, used_for) and (link.effects or _own_effect(m))
+                  for m, link in zip(models, links, strict=True))
     return Chain(
         name, Build(tuple(links)), steps=tuple(models), flow=Flow(stages),
         factors=_factors(models, columns),
-        groups=_groups(models, links) + ((Group("study", varies=False, fresh=True),)
-                                         if crosses else ()),
+        groups=_with_study(_groups(models, links), crosses),
         outcomes=_outcomes(models, links),
-        context=tuple(dict.fromkeys(
-            c for m in models for c in (*m.context, *(("study",) if crosses else ())))),
+        context=tuple(dict.fromkeys(c for m in models for c in m.context)),
         summaries=tuple(dict.fromkeys(s for m in models for s in m.summaries)),
         encoders=(_all_encoders(models),),
-        prepare=_prepare_all(models),
+        prepare=_prepare_all(models, Flow(stages)),
         bounds=tuple(dict.fromkeys(b for m in models for b in m.bounds)),
         extra_rows=_all_extra_rows(models),
         what="chain: " + " -> ".join(m.what or m.name for m in models),
@@ -187,6 +189,20 @@ def _chain(models: list[LabModel], links: list[Link], name: str, used_for: dict[
         overrides={k: v for m in models for k, v in m.overrides.items()},
         pooled=tuple(dict.fromkeys(p for m in models for p in m.pooled)),
     )
+
+
+def _own_effect(model: LabModel) -> bool:
+    """Whether a model has an effect of the study itself."""
+    return any(group.name == "study" for group in model.groups)
+
+
+def _with_study(groups: tuple[Group, ...], crosses: bool) -> tuple[Group, ...]:
+    """The groups with that of studies, of which a new one may be asked for."""
+    if not crosses:
+        return groups
+    own = [group for group in groups if group.name == "study"] or [Group("study", varies=False)]
+    others = tuple(group for group in groups if group.name != "study")
+    return (*others, replace(own[0], fresh=True))
 
 
 def _given(models: Iterable[LabModel]) -> set[str]:
@@ -277,7 +293,7 @@ def _used_for(models: list[LabModel], material: str | None) -> dict[str, str]:
 def _effects(
     model: LabModel, outcomes: tuple[str, ...], used_for: dict[str, str]
 ) -> tuple[tuple[str, Prior], ...]:
-    if not crossing.differs(model.material, used_for):
+    if not crossing.differs(model.material, used_for) or _own_effect(model):
         return ()
     effects = []
     for outcome in outcomes:
@@ -311,19 +327,25 @@ def _factors(models: list[LabModel], links: set[str]) -> tuple[Factor, ...]:
 
 
 def _groups(models: list[LabModel], links: list[Link]) -> tuple[Group, ...]:
-    """All groups; where an effect is handed on, levels with one reading keep it."""
+    """All groups; where an effect is handed on, levels with one reading keep it.
+
+    A level that one step must know is known in the chain.
+    """
     found: dict[str, Group] = {}
     users: dict[str, list[int]] = {}
     for k, model in enumerate(models):
         for group in model.groups:
             old = found.setdefault(group.name, group)
             users.setdefault(group.name, []).append(k)
-            if (old.varies, old.reference) != (group.varies, group.reference):
+            references = {r for r in (old.reference, group.reference) if r}
+            if len(references) > 1 or (references and old.reference != group.reference):
                 first = models[users[group.name][0]].name
-                raise ChainError(f"{first!r} and {model.name!r} treat {group.name!r} differently: "
-                                 "a level that varies in one is known in the other")
+                raise ChainError(f"{first!r} and {model.name!r} mean different levels of "
+                                 f"{group.name!r} by zero effect: {old.reference!r}, "
+                                 f"{group.reference!r}")
             found[group.name] = replace(
-                old, needed=old.needed or group.needed,
+                old, needed=old.needed or group.needed, varies=old.varies and group.varies,
+                reference=old.reference if old.reference == group.reference else None,
                 lone_in_noise=old.lone_in_noise and group.lone_in_noise)
     names = [model.name for model in models]
     for name, group in found.items():
@@ -367,20 +389,46 @@ def _all_encoders(models: list[LabModel]) -> Callable[..., dict[str, Any]]:
 
 
 def _prepare_all(
-    models: list[LabModel],
-) -> Callable[[pd.DataFrame, bool], tuple[pd.DataFrame, list[str]]] | None:
-    steps = [model.prepare for model in models if model.prepare is not None]
-    if not steps:
+    models: list[LabModel], flow: Flow
+) -> Callable[..., tuple[pd.DataFrame, list[str]]] | None:
+    """Each row is prepared by the steps that are computed for it, first to last."""
+    if all(model.prepare is None for model in models):
         return None
 
-    def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]:
+    def prepare(
+        rows: pd.DataFrame, fitting: bool, of: str | None = None
+    ) -> tuple[pd.DataFrame, list[str]]:
         notes: list[str] = []
-        for step in steps:
-            rows, said = step(rows, fitting)
+        reached = flow.reached(rows, of)
+        rows = rows.copy()
+        for model in models:
+            here = reached[model.name]
+            if model.prepare is None or not here.any():
+                continue
+            part, said = model.prepare(rows.loc[here], fitting)
             notes += said
+            for column in part:
+                if column not in rows:
+                    rows[column] = part[column].reindex(rows.index)
+                elif not part[column].equals(rows.loc[here, column]):
+                    rows[column] = _merged(rows[column], part[column], here)
+        for factor in {f.name for m in models for f in m.factors if f.name in rows}:
+            used = np.any([reached[m.name] for m in models
+                           if any(f.name == factor for f in m.factors)], axis=0)
+            if not pd.api.types.is_numeric_dtype(rows[factor]):
+                rows[factor] = pd.to_numeric(rows[factor].where(used), errors="raise")
         return rows, notes
 
     return prepare
+
+
+def _merged(old: pd.Series, new: pd.Series, here: np.ndarray) -> pd.Series:
+    """A column with its rows ``here`` replaced, of whatever kind they are."""
+    values = old.astype(object).to_numpy(copy=True)
+    values[here] = new.to_numpy()
+    made = pd.Series(values, index=old.index)
+    numeric = pd.api.types.is_numeric_dtype(new) and pd.api.types.is_numeric_dtype(old)
+    return made.astype(float) if numeric else made
 
 
 def _all_extra_rows(

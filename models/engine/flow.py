@@ -91,6 +91,27 @@ class Flow:
                     found[column] = (number(table, column, 0.0) > 0) & ~ready
         return found
 
+    def reached(self, table: pd.DataFrame, of: str | None = None) -> dict[str, np.ndarray]:
+        """Rows that each stage is computed for: by their readings, or for the outcome ``of``.
+
+        Returns
+        -------
+        dict
+            Name of a stage -> boolean over rows.
+        """
+        starts = self.starts(table)
+        found = [np.zeros(len(table), dtype=bool) for _ in self.stages]
+        if of is not None:
+            found[self._owner[of]][:] = True
+        for k in reversed(range(len(self.stages))):
+            stage = self.stages[k]
+            for column in stage.outcomes if of is None else ():
+                read = ~np.isnan(number(table, column))
+                found[k] |= read & ~starts.get(column, np.zeros(len(table), dtype=bool))
+            for column in stage.takes:
+                found[self._owner[column]] |= found[k] & ~starts[column]
+        return {stage.name: rows for stage, rows in zip(self.stages, found, strict=True)}
+
     def asked(self, table: pd.DataFrame, of: str | None = None) -> dict[str, np.ndarray]:
         """Rows that must give a factor or a label: for their readings, or for the outcome ``of``.
 
@@ -99,23 +120,14 @@ class Flow:
         dict
             Column -> boolean over rows.
         """
-        starts = self.starts(table)
+        reached = self.reached(table, of)
         found = {name: np.zeros(len(table), dtype=bool)
                  for stage in self.stages for name in stage.needs}
-        reached = [np.zeros(len(table), dtype=bool) for _ in self.stages]
-        if of is not None:
-            reached[self._owner[of]][:] = True
-        for k in reversed(range(len(self.stages))):
-            stage = self.stages[k]
-            for column in stage.outcomes if of is None else ():
-                read = ~np.isnan(number(table, column))
-                reached[k] |= read & ~starts.get(column, np.zeros(len(table), dtype=bool))
+        for stage in self.stages:
             for name in stage.needs:
-                found[name] |= reached[k]
-            for column in stage.takes:
-                reached[self._owner[column]] |= reached[k] & ~starts[column]
+                found[name] |= reached[stage.name]
         return found
 
-    def knows(self, name: str | None) -> bool:
-        """Whether an outcome or a model of this name is part of the chain."""
-        return name in self._owner
+    def start_of(self, name: str | None) -> str:
+        """An outcome, or a model, that is part of the chain: ``name``, else the last stage."""
+        return name if name is not None and name in self._owner else self.stages[-1].name

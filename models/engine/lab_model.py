@@ -126,7 +126,8 @@ class LabModel:
         Further functions ``(rows, table, statements) -> arrays`` for nodes of the model's own.
     prepare
         ``(rows, fitting) -> (rows, notes)``: the same rows with what the model reads as numbers
-        or labels written so (a direction as 0 or 1); on a table that is fitted and on settings.
+        or labels written so (a direction as 0 or 1); on a table that is fitted and on settings. In
+        a chain a third argument names the outcome that settings are for.
     bounds
         Outcomes whose bounds (``x_censored``) one of the encoders reads; all other bounds are
         left out, and the report says so.
@@ -161,7 +162,7 @@ class LabModel:
     context: tuple[str, ...] = ()
     summaries: tuple[str, ...] = ()
     encoders: tuple[Callable[..., dict[str, Any]], ...] = ()
-    prepare: Callable[[pd.DataFrame, bool], tuple[pd.DataFrame, list[str]]] | None = None
+    prepare: Callable[..., tuple[pd.DataFrame, list[str]]] | None = None
     bounds: tuple[str, ...] = ()
     extra_rows: Callable[[pd.DataFrame, bool], pd.DataFrame] | None = None
     what: str = ""

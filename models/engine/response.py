@@ -303,26 +303,25 @@ def setting_columns(
 
     ``of`` names an outcome, or a model of a chain: only what it is computed from must be given.
     """
-    model = fit.model
-    flow = model.flow
-    main = model.outcomes[0].name
-    asked = {} if flow is None else flow.asked(settings, of if flow.knows(of) else main)
+    model, flow = fit.model, fit.model.flow
+    starts: dict[str, np.ndarray] = {}
+    if flow is not None:
+        asked = flow.asked(settings, flow.start_of(of))
+        _refuse_missing(model, settings, {
+            f.name: text(settings, f.name).eq("").to_numpy() & asked[f.name]
+            for f in model.factors if f.name in asked})
+        starts = {column: np.where(rows, number(settings, column), 0.0)
+                  for column, rows in flow.starts(settings).items()}
+    if model.prepare is not None:
+        given = (settings, False) if flow is None else (settings, False, flow.start_of(of))
+        settings, _ = model.prepare(*given)
     columns: dict[str, np.ndarray] = {}
     for factor in model.factors:
         values = number(settings, factor.name, np.nan if factor.default is None else factor.default)
-        missing = np.isnan(values)
-        if flow is not None:
-            values = stand_in(values, factor.name)
-            missing = np.isnan(number(settings, factor.name)) & asked.get(factor.name, False)
-        if missing.any():
-            at = settings.index[np.flatnonzero(missing)[0]]
-            raise ValueError(
-                f"model {model.name!r} needs {factor.name!r} to predict; setting {at!r} has none"
-            )
-        columns[factor.name] = values
-    if flow is not None:
-        for column, here in flow.starts(settings).items():
-            columns[f"{column}{GIVEN}"] = np.where(here, number(settings, column), 0.0)
+        if flow is None:
+            _refuse_missing(model, settings, {factor.name: np.isnan(values)})
+        columns[factor.name] = values if flow is None else stand_in(values, factor.name)
+    columns |= {f"{column}{GIVEN}": values for column, values in starts.items()}
     for group in model.groups:
         columns[group.name] = _codes(fit, settings, group)
         if group.lone_in_noise:
@@ -332,11 +331,22 @@ def setting_columns(
     return columns
 
 
+def _refuse_missing(
+    model: Any, settings: pd.DataFrame, missing: Mapping[str, np.ndarray]
+) -> None:
+    for name, rows in missing.items():
+        if rows.any():
+            at = settings.index[np.flatnonzero(rows)[0]]
+            raise ValueError(
+                f"model {model.name!r} needs {name!r} to predict; setting {at!r} has none")
+
+
 def _codes(fit: Fit, settings: pd.DataFrame, group: Any) -> np.ndarray:
     labels = text(settings, group.name).to_numpy()
     known = fit.encoded.levels[group.name]
     if group.fresh:
-        return np.array([_fresh(label, group.name, known) for label in labels], dtype="int64")
+        return np.array([_fresh(label, group.name, group.reference, known) for label in labels],
+                        dtype="int64")
     if group.varies:
         if (labels == "").all() or (group.name == "run" and "batch" not in settings):
             return np.zeros(len(settings), dtype="int64")
@@ -378,8 +388,10 @@ def _codes(fit: Fit, settings: pd.DataFrame, group: Any) -> np.ndarray:
     return np.array(codes, dtype="int64")
 
 
-def _fresh(label: str, group: str, known: list[str]) -> int:
+def _fresh(label: str, group: str, reference: str | None, known: list[str]) -> int:
     """Slot of a known level, or the first unused one, whose draws are the prior's."""
+    if label == reference:
+        return 0
     if label in known:
         return known.index(label) + 1
     if label:
