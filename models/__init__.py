@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .engine.priors import Prior
 
 NAMES = ("milling", "capacity", "mixing", "utilization", "fading", "annealing", "mechanofusion",
-         "impedance", "interphase", "cell", "compaction")
+         "impedance", "interphase", "cell", "compaction", "composition")
 
-__all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "chain", "closing", "get"]
+__all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "chain", "get"]
 
 
 def get(name: str, **priors: Any) -> LabModel:

@@ -317,6 +317,6 @@ MODEL = LabModel(
     prepare=prepare,
     what="energy and power of a cell over its mass and volume, from the electrode's capacity",
     source="Kissel (2025), doctoral thesis, lines 478-545",
-    material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2); electrolyte: Li6PS5Cl; powder: 70:30 by mass, "
-             "hypothetical cells with the masses of one press cell",
+    material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2); electrolyte: Li6PS5Cl; powder: 70:30 by "
+             "mass, hypothetical cells with the masses of one press cell",
 )
