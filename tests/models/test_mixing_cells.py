@@ -119,7 +119,7 @@ def test_a_bad_anode_is_not_read_as_bad_mixing(model, bad_anodes):
     blind = bad_anodes.drop(columns="anode_resistance_ohm_cm2")
     gain = {}
     for name, table in (("told", bad_anodes), ("blind", blind)):
-        fit = model.fit(table, seed=3)
+        fit = model.fit(table, seed=3, draws=400, rhat=1.1)
         at = pd.DataFrame({"method": ["machine", "hand"], "c_rate": 1.0})
         mean = fit.predict(at, outcome="capacity_mAh_g").to_numpy()
         gain[name] = mean[:, 0] - mean[:, 1]
