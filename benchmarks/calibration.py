@@ -216,7 +216,66 @@ def fading_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def cell_design() -> pd.DataFrame:
+    """Six cells at three rates: two loadings, thick and thin separators, energies and voltages."""
+    return pd.DataFrame([
+        {
+            "cell": str(k),
+            "capacity_mAh_g": capacity,
+            "c_rate": rate,
+            "areal_loading_mg_cm2": (15.0, 30.0)[k % 2],
+            "separator_um": (700.0, 100.0)[k // 3],
+            "cell_energy_Wh_kg": 40.0,
+            "mean_voltage_V": 3.1 if k % 3 else np.nan,
+        }
+        for k in range(6)
+        for rate, capacity in ((0.1, 180.0), (0.3, 165.0), (1.0, 138.0))
+    ])
+
+
+def composition_design() -> pd.DataFrame:
+    """Nine composites, two of them with another kind of carbon, at two rates; conductivities."""
+    recipes = [
+        (0.5, 0.0, "", 3.3), (0.7, 0.0, "", 3.3), (0.8, 0.0, "", 3.3), (0.9, 0.0, "", 3.3),
+        (0.7, 0.0, "", 10.0), (0.69, 0.01, "fibre", 3.3), (0.6, 0.02, "fibre", 3.3),
+        (0.69, 0.01, "black", 3.3), (0.8, 0.02, "black", 3.3),
+    ]
+    return pd.DataFrame([
+        {
+            "batch": str(k),
+            "active_fraction": active,
+            "carbon_fraction": carbon,
+            "carbon_type": kind,
+            "active_d50_um": size,
+            "c_rate": rate,
+            "capacity_mAh_g": 150.0,
+            "utilization": 0.8 if rate == 0.1 else np.nan,
+            "ionic_mS_cm": 0.1 if rate == 0.1 and k % 2 == 0 else np.nan,
+            "electronic_mS_cm": 0.1 if rate == 0.1 and k % 3 != 1 else np.nan,
+        }
+        for k, (active, carbon, kind, size) in enumerate(recipes)
+        for rate in (0.1, 1.0)
+    ])
+
+
+def slurry_design() -> pd.DataFrame:
+    """Six slurries, crossed: two samples of each at two rates, one sheet of two punches."""
+    rows = []
+    plan = [(4, 100, 48), (6, 300, 48), (4, 300, 50), (6, 200, 50), (4, 100, 52), (6, 300, 52)]
+    for k, (size, gap, solid) in enumerate(plan):
+        slurry = {"run": str(k), "active_d50_um": size, "solid_content_pct": solid}
+        rows += [{**slurry, "cell": f"s{s}", "soaking_min": (2.0, 40.0)[s], "shear_rate_1_s": rate,
+                  "viscosity_Pa_s": 0.5} for s in range(2) for rate in (10.0, 300.0)]
+        rows += [{**slurry, "batch": "a", "cell": f"p{c}", "gap_um": gap, "dry_porosity": 0.5,
+                  "calendered_porosity": 0.3, "pelletizing_MPa": (100.0, 250.0)[k % 2]}
+                 for c in range(2)]
+    return pd.DataFrame(rows)
+
+
 DESIGNS = {
+    "slurry": slurry_design,
+    "cell": cell_design,
+    "composition": composition_design,
     "fading": fading_design,
     "interphase": interphase_design,
     "milling": milling_design,

@@ -68,6 +68,9 @@ WHAT = {
     "density, the loading's row in conflict with the text",
     "prein2022_mixing": "three mixing times of a cathode slurry, one of them failed, and what was "
     "said about them; no value is printed",
+    "alabdali2024_slurry": "slurry casting of NMC811 / Li6PS5Cl cathodes: recipe, process, rounded "
+    "porosities and ranges of density, conductivities that went into a simulation, casting windows "
+    "and published statements; no viscosity is printed",
 }
 
 

@@ -13,7 +13,7 @@ from .errors import SpaceError
 from .factors import Choice, Factor, Real
 from .space import Space
 
-NAMES = ("milling", "mechanofusion", "annealing")
+NAMES = ("milling", "mechanofusion", "annealing", "slurry")
 """Ready-made spaces that need no argument."""
 PUBLISHED_PREMIX = {"premix_rpm": 5000.0, "premix_min": 10.0}
 """Premixing of carbon and electrolyte as published, 1/min and min: Kissel (2025), doctoral thesis,
@@ -155,3 +155,47 @@ def annealing(
     else:
         fixed = {"precursor_wt_pct": float(precursor_wt_pct)}
     return Space(factors, fixed=fixed, soft=soft, per_run=4 if shared else None)
+
+
+def slurry(*, whole_range: bool = False, sheets_per_slurry: int = 2) -> Space:
+    """Casting of composite cathodes: size of the active material, solid content, blade gap.
+
+    A slurry is one active material at one solid content, and its sheets differ in the gap. A gap of
+    100 um is forbidden for the coarser material: such sheets were unstable and short-circuited.
+
+    Parameters
+    ----------
+    whole_range : bool
+        Solid contents up to 63.5 %, just below what a binder solution of 5 % can reach, instead of
+        those tried.
+    sheets_per_slurry : int
+        Sheets that are coated from one slurry; a choice, for the source coated one.
+
+    Returns
+    -------
+    Space
+        ``active_d50_um`` 4 or 6 um, ``solid_content_pct`` 48 to 52 % in steps of 0.5 (both hard to
+        change), ``gap_um`` 100 to 300 um in steps of 10. The source tried one gap for each
+        material, so 4 um with more than 100 um was never made (``models.aliasing``).
+
+    Notes
+    -----
+    Alabdali et al. (2024), doi:10.1002/batt.202400709: materials, line 59; solid contents, gaps and
+    the failed sheet, line 61; standing slurries, line 135.
+    """
+    factors: list[Factor] = [
+        Choice("active_d50_um", [4.0, 6.0], hard=True),
+        Real("solid_content_pct", 48, 63.5 if whole_range else 52, step=0.5, hard=True),
+        Real("gap_um", 100, 300, step=10),
+    ]
+    soft = {}
+    if whole_range:
+        soft["solid_content_pct > 52"] = (
+            "above what was tried (line 61); viscosity rises with solids, and nothing was cast"
+        )
+    return Space(
+        factors,
+        forbidden=["active_d50_um >= 6 and gap_um <= 100"],
+        soft=soft,
+        per_run=sheets_per_slurry,
+    )

@@ -20,6 +20,8 @@ SPACES = {
     "annealing": doe.spaces.annealing(),
     "whole range": doe.spaces.annealing(whole_range=True),
     "precursor": doe.spaces.annealing(precursor_wt_pct=(0.5, 3)),
+    "slurry": doe.spaces.slurry(),
+    "slurry, whole range": doe.spaces.slurry(whole_range=True),
 }
 CAPACITY = {"maximize": "composite_capacity_mAh_g", "fixed": {"c_rate": 1}}
 WITHOUT = {"rpm": 10_000, "milling_min": 60, "electrolyte_parts": 20, "cb_parts": 0}
