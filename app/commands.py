@@ -31,7 +31,7 @@ def catalog(given: Namespace) -> None:
         show.table(kinds, "models")
         show.table(tables, "literature tables (numbers as printed, with their source lines)")
         show.say("`ssbayes catalog NAME` shows the columns of a model, or a table.")
-    elif given.name in models.NAMES:
+    elif given.name in models.NAMES or "+" in given.name:
         columns = models.get(given.name).columns
         if not show.write(columns, given.out):
             show.table(columns, f"columns of a table for the model {given.name}")

@@ -47,14 +47,16 @@ class Declaration:
         from .. import models
 
         name = self.model_body["name"]
-        if name not in models.NAMES:
+        try:
+            found = models.get(name)
+        except ValueError:
             raise CampaignError(
                 f"this campaign uses the model {name!r}, which is not in the catalog; "
                 "give it: Campaign.open(path, model=...)"
-            )
+            ) from None
         overrides = {k: _prior(v) for k, v in self.model_body["priors"].items()}
         pooled = tuple(self.model_body["pooled"])
-        return replace(models.get(name), overrides=overrides, pooled=pooled)
+        return replace(found, overrides=overrides, pooled=pooled)
 
     @property
     def conditions(self) -> list[str]:
@@ -73,6 +75,8 @@ class Declaration:
         rows: list[dict[str, Any]] = []
         if self.model is not None:
             rows += self.model.columns.to_dict("records")  # pyright: ignore
+            asked = _needed(self.model, self.objective)
+            rows = [{**row, "needed": row["name"] in asked} for row in rows]
         named = {row["name"] for row in rows}
         for factor in self.space.factors:
             if factor.name not in named:
@@ -258,7 +262,7 @@ def _check_model(made: Declaration, model: LabModel) -> None:
     why = {o.name: o.not_sought for o in getattr(model, "outcomes", ())}.get(made.objective)
     if why:
         raise CampaignError(f"{made.objective} is no objective of the model {model.name!r}: {why}")
-    needed = list(table.loc[table["needed"].astype(bool), "name"])
+    needed = [n for n in table["name"] if n in _needed(model, made.objective)]
     have = {*made.space.names, *made.fixed}
     missing = [n for n in needed if n not in have]
     if missing:
@@ -275,6 +279,14 @@ def _check_model(made: Declaration, model: LabModel) -> None:
                 f"{factor.name!r} is no known column and has no unit; correct its name, or give "
                 f"{type(factor).__name__}({factor.name!r}, ..., unit='...')"
             )
+
+
+def _needed(model: LabModel, objective: str) -> set[str]:
+    """Columns that the model needs for the objective; a chain needs fewer for an early one."""
+    if getattr(model, "flow", None) is not None:
+        return set(model.needed_for(objective))
+    table = model.columns
+    return set(table.loc[table["needed"].astype(bool), "name"])
 
 
 def _model_body(model: LabModel) -> dict[str, Any]:
