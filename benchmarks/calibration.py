@@ -272,7 +272,34 @@ def slurry_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def quality_design() -> pd.DataFrame:
+    """Four slurries at three mixing times, two criteria, images before and after pressing."""
+    rows = []
+    grades = {"contact_SE_SE": [1, 2, 3, 4, 2, 3, 3, 4], "contact_CC_CC": [2, 1, 3, 2, 4, 3, 2, 3]}
+    for k, minutes in enumerate((8.0, 32.0, 64.0, 64.0)):
+        slurry = {"run": str(k), "batch": f"{k}-1", "milling_min": minutes}
+        for criterion, given in grades.items():
+            rows += [
+                slurry
+                | {
+                    "criterion": criterion,
+                    "compacted": float(pressed),
+                    "image": f"{pressed}",
+                    "rater": rater,
+                    "grade": float(given[2 * k + pressed]),
+                }
+                for pressed in (0, 1)
+                for rater in ("r1", "r2")[: 1 + (k + pressed) % 2]
+            ]
+        rows += [
+            slurry | {"cell": f"{k}-{c}", "dry_porosity": 0.4, "calendered_porosity": 0.3}
+            for c in range(2)
+        ]
+    return pd.DataFrame(rows)
+
+
 DESIGNS = {
+    "quality": quality_design,
     "slurry": slurry_design,
     "cell": cell_design,
     "composition": composition_design,
