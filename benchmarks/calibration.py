@@ -272,6 +272,32 @@ def slurry_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def conduction_design() -> pd.DataFrame:
+    """Four pellets of two sieve fractions, pressed and released, one of them twice."""
+    rows = []
+    for sieve in ("fine", "coarse"):
+        for k in range(2):
+            top = (1500.0, 800.0)[k]
+            path = [(10.0, 10.0), (200.0, 200.0), (500.0, 500.0)]
+            path += [(now, top) for now in (0.95 * top, 0.6 * top, 300.0, 80.0, 10.0)]
+            rows += [
+                {
+                    "sieve": sieve,
+                    "lot": f"{sieve} {k}",
+                    "cell": f"{sieve} {k}",
+                    "cycle": 1,
+                    "sweep": "compression" if now == highest else "release",
+                    "stack_MPa": now,
+                    "pelletizing_MPa": highest,
+                    "temperature_degC": 25.0 if now != 300.0 else 60.0,
+                    "conductivity_mS_cm": 3.0,
+                }
+                for now, highest in path
+            ]
+    again = {**rows[-1], "cycle": 2, "sweep": "release"}
+    return pd.DataFrame([*rows, again, {**again, "stack_MPa": 80.0}])
+
+
 def quality_design() -> pd.DataFrame:
     """Four slurries at three mixing times, two criteria, images before and after pressing."""
     rows = []
@@ -300,6 +326,7 @@ def quality_design() -> pd.DataFrame:
 
 DESIGNS = {
     "quality": quality_design,
+    "conduction": conduction_design,
     "slurry": slurry_design,
     "cell": cell_design,
     "composition": composition_design,

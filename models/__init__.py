@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .engine.priors import Prior
 
 NAMES = ("milling", "capacity", "mixing", "utilization", "fading", "annealing", "mechanofusion",
-         "impedance", "interphase", "quality", "cell", "compaction", "composition", "slurry")
+         "impedance", "interphase", "quality", "cell", "compaction", "conduction", "composition", "slurry")
 
 __all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "chain", "get"]
 
