@@ -59,25 +59,15 @@ class Build:
     links: tuple[Link, ...]
 
     def __call__(self, x: Inputs) -> None:
-        for link in self._wanted(x):
+        for link in self.links:
+            if not (x.wants("statements") or any(x.wants(name) for name in link.outcomes)):
+                continue  # nothing was measured of this step, nor of one that it leads to
             x.include(link.build, link.name)
             for outcome, prior in link.effects:
                 if x.has(outcome):
                     _study_effect(x.part("chain"), outcome, prior)
             for outcome in filter(x.has, link.handed_on):
                 x.start(outcome)
-
-    def _wanted(self, x: Inputs) -> list[Link]:
-        """Steps with something to say: a part that is wanted, or that a wanted one takes."""
-        kept: list[Link] = []
-        for link in reversed(self.links):
-            if x.wants("statements") or any(x.wants(outcome) for outcome in link.outcomes):
-                x.require(*link.takes)
-                kept.insert(0, link)
-        if not kept:
-            x.require(self.links[0].outcomes[0])
-            kept = [self.links[0]]
-        return kept
 
 
 def _study_effect(x: Inputs, outcome: str, prior: Prior) -> None:

@@ -88,7 +88,8 @@ def wanted_parts(model: LabModel, encoded: Encoded, statements: bool) -> frozens
     bounded = {model.bounds[int(k)] for k in told[:, 0]}
     parts = {outcome.name for outcome in model.outcomes
              if not outcome.optional or len(encoded.columns[f"{outcome.name}__row"])}
-    return frozenset(parts | bounded | ({"statements"} if statements else set()))
+    wanted = frozenset(parts | bounded | ({"statements"} if statements else set()))
+    return wanted if model.flow is None else model.flow.parts(wanted)
 
 
 def with_prior_draws(posterior: xr.Dataset, model: LabModel, graph: Graph,

@@ -128,6 +128,13 @@ class Flow:
                 found[name] |= reached[stage.name]
         return found
 
+    def parts(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Parts of the graph that a fit needs: those that were measured, and the links to them."""
+        if not wanted:
+            return frozenset(self.stages[0].outcomes[:1])
+        reached = self._upstream(self._owner[name] for name in wanted if name in self._owner)
+        return wanted.union(*(self.stages[k].takes for k in reached))
+
     def start_of(self, name: str | None) -> str:
         """An outcome, or a model, that is part of the chain: ``name``, else the last stage."""
         return name if name is not None and name in self._owner else self.stages[-1].name

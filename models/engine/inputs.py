@@ -195,11 +195,6 @@ class Inputs:
         """
         return self._all.wanted is None or part in self._all.wanted
 
-    def require(self, *parts: str) -> None:
-        """Have optional parts built, whatever was measured: a later model computes from them."""
-        if self._all.wanted is not None:
-            self._all.wanted |= set(parts)
-
     def has(self, outcome: str) -> bool:
         """Whether an included model has declared this outcome."""
         return outcome in self._all.readings

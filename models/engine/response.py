@@ -50,8 +50,10 @@ class Evaluator:
             raise KeyError(f"the response needs {sorted(missing)}")
         count = len(next(iter(draws.values()))) if draws else len(next(iter(variables.values())))
         answer = {}
-        for name, values in self.run(draws, given).items():
-            values = np.asarray(values).reshape(count, -1)
+        # what no draw enters is the same for all of them, and nothing to be mapped over
+        values_of = self.run if draws else self.function
+        for name, values in values_of(draws, given).items():
+            values = np.asarray(values).reshape(count if draws else 1, -1)
             answer[name] = np.broadcast_to(values, (count, size))[:, :rows]
         return answer
 
