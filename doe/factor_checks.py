@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..data import columns
 from .errors import SpaceError, unknown
 
@@ -30,6 +32,32 @@ def number(factor: Any, argument: str) -> float:
 def steps(factor: Any) -> int:
     assert factor.step is not None
     return math.floor((factor.high - factor.low) / factor.step + 1e-9) + 1
+
+
+def listed(factor: Any) -> list[Any]:
+    """The values of a choice as a list of plain values; text must be more than blanks."""
+    check_name(factor)
+    if isinstance(factor.values, (str, bytes)) or not np.iterable(factor.values):
+        raise SpaceError(
+            f"{factor.name}: values={factor.values!r} is no list; write "
+            f"{type(factor).__name__}({factor.name!r}, ['a', 'b'])"
+        )
+    values = [v.item() if isinstance(v, np.generic) else v for v in factor.values]
+    if any(isinstance(v, str) and not v.strip() for v in values):
+        raise SpaceError(f"{factor.name}: an empty text is no choice; give it a name")
+    return values
+
+
+def distinct(factor: Any, values: list[Any]) -> tuple[Any, ...]:
+    """The values, of which there must be two at least, each once."""
+    if len(set(values)) != len(values):
+        raise SpaceError(f"{factor.name}: values {values} name one value twice")
+    if len(values) < 2:
+        raise SpaceError(
+            f"{factor.name}: a choice needs two values at least, got {values}; "
+            f"put a single one in the campaign's fixed={{{factor.name!r}: ...}}"
+        )
+    return tuple(values)
 
 
 def check_name(factor: Any) -> None:
