@@ -29,8 +29,9 @@ from ssbayes.models.engine import checks, encode, sampling
 from ssbayes.models.engine.fit import priors_of, trajectory_depth, wanted_parts
 from ssbayes.models.engine.response import draw_family, readings_at
 
+CHAINS = 2
 RETRY = 1.1
-"""R-hat of 4 x 150 draws above which a data set is sampled again, longer; a fit does the same."""
+"""R-hat of 2 x 300 draws above which a data set is sampled again, longer; a fit does the same."""
 
 
 def milling_design() -> pd.DataFrame:
@@ -354,7 +355,7 @@ def calibrate(
     seed
         Data set k is drawn with ``(seed, k)``.
     draws
-        Posterior draws a chain, four chains.
+        Posterior draws a chain.
     kept
         JSON file of ranks that an earlier run has left, gone on with if it is of the same priors,
         design and settings.
@@ -394,16 +395,16 @@ def calibrate(
             columns[f"{outcome}__value"] = draw_family(readings.family, mu, sigma, nu, rng)[0]
         packed = graph.pack(columns, priors)
         posterior, _ = sampling.sample(
-            graph, packed, engine="nutpie", seed=k, draws=draws, tune=500, chains=4, **kernel
+            graph, packed, engine="nutpie", seed=k, draws=draws, tune=400, chains=CHAINS, **kernel
         )
         if checks.worst_rhat(posterior) > RETRY:
             longer = kernel | {"depth": sampling.THOROUGH}
             posterior, _ = sampling.sample(
-                graph, packed, engine="nutpie", seed=k, draws=draws, tune=1000, chains=4, **longer
+                graph, packed, engine="nutpie", seed=k, draws=draws, tune=1000, chains=CHAINS, **longer
             )
             again += 1
         for parameter in graph.registry.priors:
-            values = posterior[parameter].to_numpy().reshape(4 * draws, -1)
+            values = posterior[parameter].to_numpy().reshape(CHAINS * draws, -1)
             thin = values[np.linspace(0, len(values) - 1, 99).astype(int)]
             true = np.ravel(truth[parameter])
             group = graph.registry.prior_group.get(parameter)
@@ -420,7 +421,7 @@ def calibrate(
 
 def fingerprint(name: str, seed: int, draws: int, kernel: dict, priors: dict) -> str:
     """What must be the same for two runs' data sets to belong together, as a short text."""
-    told = [name, seed, draws, sorted(kernel.items()), DESIGNS[name]().to_csv(index=False)]
+    told = [name, seed, CHAINS, draws, sorted(kernel.items()), DESIGNS[name]().to_csv(index=False)]
     told.append(sorted((parameter, str(prior)) for parameter, prior in priors.items()))
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
@@ -497,7 +498,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("model", choices=sorted(DESIGNS))
     parser.add_argument("--sets", type=int, default=400)
-    parser.add_argument("--draws", type=int, default=150, help="per chain, four chains")
+    parser.add_argument("--draws", type=int, default=300, help="per chain, two chains")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     told = parser.parse_args()
