@@ -394,14 +394,11 @@ def calibrate(
             mu, sigma, nu = readings_at(graph, columns, outcome, graph.variables(truth))
             columns[f"{outcome}__value"] = draw_family(readings.family, mu, sigma, nu, rng)[0]
         packed = graph.pack(columns, priors)
-        posterior, _ = sampling.sample(
-            graph, packed, engine="nutpie", seed=k, draws=draws, tune=400, chains=CHAINS, **kernel
-        )
+        told = {"engine": "nutpie", "seed": k, "draws": draws, "chains": CHAINS} | kernel
+        posterior, _ = sampling.sample(graph, packed, tune=400, **told)
         if checks.worst_rhat(posterior) > RETRY:
-            longer = kernel | {"depth": sampling.THOROUGH}
-            posterior, _ = sampling.sample(
-                graph, packed, engine="nutpie", seed=k, draws=draws, tune=1000, chains=CHAINS, **longer
-            )
+            told["depth"] = sampling.THOROUGH
+            posterior, _ = sampling.sample(graph, packed, tune=1000, **told)
             again += 1
         for parameter in graph.registry.priors:
             values = posterior[parameter].to_numpy().reshape(CHAINS * draws, -1)
