@@ -77,6 +77,8 @@ __all__ = [
 DENSITY, YIELD, RECOVERY = "relative_density", "yield_pressure_MPa", "elastic_recovery"
 TYPICAL_UM = 20.0
 """Median size (um) to which the slope against size refers, and of powders without a stated one."""
+MIDDLE_MPA, MIDDLE_PACKING = 500.0, 0.75
+"""Medians of the priors of both yield pressures and of the loose packing."""
 STATED_SD = 0.25
 """sd of ln p* of a boundary that authors read off a figure ("about 0.5 GPa")."""
 DOI = "10.1002/aenm.202203873"
@@ -87,7 +89,7 @@ def build(x: Inputs) -> None:
     import pytensor.tensor as pt
 
     own = "as in the die; a parameter of its own, so that the two are never pooled"
-    loose = x.prior("loose_packing", "LogNormal", 0.75, 0.2, unit="1",
+    loose = x.prior("loose_packing", "LogNormal", MIDDLE_PACKING, 0.2, unit="1",
                     meaning="y_0: ln 1/(1 - rho) of the loose powder; 0.75 is rho = 0.53",
                     source="loose to tapped powders fill 0.4 to 0.65")
     settle = "a loose powder of 0.53 reaches 0.65 to 0.9 by rearrangement alone; wide"
@@ -97,9 +99,9 @@ def build(x: Inputs) -> None:
                        meaning="B out of the die")
     hard = ("from soft salts and organic crystals (0.1 GPa) to the hardness of sulfide glasses "
             "(about 2 GPa, doi 10.1002/aenm.201602011), within two sd; not centred on a reading")
-    yield_in = x.prior("yield_pressure_in_die", "LogNormal", 500.0, 0.8, unit="MPa",
+    yield_in = x.prior("yield_pressure_in_die", "LogNormal", MIDDLE_MPA, 0.8, unit="MPa",
                        meaning="P_y of the plastic density in the die", source=hard)
-    yield_out = x.prior("yield_pressure_out_of_die", "LogNormal", 500.0, 0.8, unit="MPa",
+    yield_out = x.prior("yield_pressure_out_of_die", "LogNormal", MIDDLE_MPA, 0.8, unit="MPa",
                         meaning="P_y out of the die", source=own)
     boundary = x.prior("regime_boundary", "LogNormal", 300.0, 0.6, unit="MPa",
                        meaning="p*: pressure at which rearrangement is over",
@@ -148,17 +150,18 @@ def build(x: Inputs) -> None:
     phi = x["active_volume_fraction"]
     lot, sieve = x.code("lot"), x.code("sieve")
     # Readings are more precise than powders are alike, and than the mass and thickness of a
-    # pellet: the sampler walks in the powder's own values and in the pellet's own error.
+    # pellet: the sampler walks in the powder's own values, from the middle of the prior, and in
+    # the pellet's own error.
     known = x.data("lot__used") > 0
 
     def of_lot(name: str, mean: Any, sd: Any) -> Any:
         z = x.normals(name, "lot", around=(pt.where(known, mean, 0.0), pt.where(known, sd, 1.0)))
         return (sd * z)[lot]
 
-    lot_in = of_lot("lot_yield_in_die", pt.log(yield_in), lot_sd)
-    lot_out = of_lot("lot_yield_out_of_die", pt.log(yield_out), lot_sd)
+    lot_in = of_lot("lot_yield_in_die", pt.log(yield_in / MIDDLE_MPA), lot_sd)
+    lot_out = of_lot("lot_yield_out_of_die", pt.log(yield_out / MIDDLE_MPA), lot_sd)
     mix = pt.exp(mixed * phi)
-    packed = mix * (loose + of_lot("lot_packing", loose, pack_sd) + again * x.log("cycle"))
+    packed = mix * (loose + of_lot("lot_packing", loose - MIDDLE_PACKING, pack_sd) + again * x.log("cycle"))
     z_sieve: Any = x.normals("sieve", "sieve", width=2)[sieve]
 
     def by_state(inside: Any, outside: Any) -> Any:
@@ -242,4 +245,5 @@ MODEL = LabModel(
     what="Density of pressed powders and composites in and out of the die. Informed by two printed "
          "yield pressures and one recovery; no density is printed, and nothing for composites",
     source=f"Schneider et al., Adv. Energy Mater. (2023), doi {DOI}",
+    material="electrolyte: Li7SiPS8 (tetragonal glass-ceramic), two sieve fractions of one lot",
 )

@@ -12,8 +12,8 @@ from typing import Any
 
 from .engine.arrays import namespace
 
-LEAST_PORES = 1e-3
-"""Pore share at which a transformed density in the die is rounded off instead of undefined."""
+LEAST_PORES = 2e-3
+"""Pore share below which ln goes on as its tangent, where a reading is near 1 or above."""
 
 
 def heckel_transform(density: Any) -> Any:
@@ -113,10 +113,13 @@ def apparent_yield_pressure(
     def ln_pores(p: Any) -> Any:
         y = pore_logarithm(p, loose, gain, boundary, yield_pressure, yields)
         pores = 1.0 - heckel_density(y) * (1.0 + p * compliance)
-        # pores may come out negative (a reading above 1): rounded off, never a logarithm of that
-        return xp.log(0.5 * (pores + xp.sqrt(pores * pores + 4.0 * LEAST_PORES**2)))
+        # Without pores there is no logarithm, and nobody prints a line. Its tangent gives a slope
+        # far too steep for one.
+        over = xp.maximum(pores, LEAST_PORES)
+        return xp.log(over) + xp.minimum(pores / LEAST_PORES - 1.0, 0.0)
 
-    return (highest - low) / (ln_pores(low) - ln_pores(highest))
+    # next to no pores at both ends leave no line: an absurdly large pressure, not a division by 0
+    return (highest - low) / (ln_pores(low) - ln_pores(highest) + 1e-9)
 
 
 def bulk_modulus_from_scaling(pressure: Any, scaling: Any) -> Any:
