@@ -325,7 +325,34 @@ def quality_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def compaction_design() -> pd.DataFrame:
+    """Two powders and a composite, pellets in the die (release too) and out of it."""
+    rows = []
+
+    def pellet(name: str, state: str, steps: tuple[int, ...], **own: Any) -> None:
+        rows.extend({"cell": name, "density_state": state, "pelletizing_MPa": float(p),
+                     "stack_MPa": float(p) if state == "in die" else 10.0,
+                     "sweep": "compression", "relative_density": 0.8, **own} for p in steps)
+
+    fine = {"lot": "A", "batch": "A", "sieve": "<50 um", "d50_um": 30.0}
+    coarse = {"lot": "B", "batch": "B", "sieve": ">50 um", "d50_um": 120.0}
+    pellet("A1", "in die", (100, 300, 600, 1000, 1500), **fine)
+    rows.extend({**fine, "cell": "A1", "density_state": "in die", "pelletizing_MPa": 1500.0,
+                 "stack_MPa": now, "sweep": "release", "relative_density": 0.9}
+                for now in (700.0, 100.0))
+    pellet("A2", "out of die", (200, 400, 800, 1500), **fine)
+    pellet("B1", "in die", (150, 400, 800, 1500), **coarse)
+    pellet("B1", "in die", (1500,), cycle=2.0, **coarse)
+    pellet("B2", "out of die", (300, 700, 1200), **coarse)
+    pellet("C1", "out of die", (150, 380, 800), **(
+        fine | {"batch": "cathode", "active_volume_fraction": 0.45}))
+    rows.append({**fine, "cell": "A1", "density_state": "in die", "pelletizing_MPa": 1500.0,
+                 "stack_MPa": 0.0, "sweep": "release", "elastic_recovery": 0.05})
+    return pd.DataFrame(rows)
+
+
 DESIGNS = {
+    "compaction": compaction_design,
     "quality": quality_design,
     "conduction": conduction_design,
     "slurry": slurry_design,
