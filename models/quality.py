@@ -44,7 +44,8 @@ from ..data.problems import Problem, TableError
 from ..data.quality_criteria import criteria
 from .engine import Factor, Group, Inputs, LabModel, Outcome, Prior, expit, namespace
 from .engine.bounds import log_normal_tail
-from .engine.encode import number, text
+from .engine.encode import PARENTS, number, text
+from .engine.inputs import slots_for
 from .engine.ordinal import LOGISTIC_VARIANCE, MOST, cuts_from
 from .quality_answers import Latent, Units, grade_distribution, latent, quality_index, units
 from .quality_study import Study
@@ -59,7 +60,9 @@ FAILED_MIN = 2.0
 """Mixing time (min) at which the published slurry failed: large agglomerates (line 118)."""
 POROSITIES = ("dry_porosity", "calendered_porosity")
 POROSITY = "porosity"
-ORDERINGS = "porosity_orderings__numbers"
+ORDERINGS, HOME = "porosity_orderings__numbers", "sheet__home"
+LEAST = 8
+"""Least number of slots of each group."""
 MONOTONE = {
     "porosity_trend": Prior("TruncatedNormal", (-0.3, 0.3, -5.0, 0.0), source="longer is denser"),
     "porosity_bend": Prior("HalfNormal", (1e-3,), source="longer is denser"),
@@ -91,15 +94,18 @@ def fails(milling_min: Any) -> Any:
 def build(x: Inputs) -> None:
     """Grades and porosities over mixing time and pressing; slurries, sheets, images, raters."""
     time = x.log("milling_min") * (1.0 / math.log(2.0)) - math.log2(MIDDLE_MIN)
-    slurry = x.normals("slurry", "run")[x.code("run")]
-    sheet = x.normals("sheet", "batch")[x.code("batch")]
+    own = x.normals("slurry", "run")
+    slurry = own[x.code("run")]
     if any(map(x.wants, (*POROSITIES, "statements"))):
-        _porosity(x, time, slurry, sheet)
+        sheet = _porosity(x, time, own)
+    else:
+        sheet = x.normals("sheet", "batch")[x.code("batch")]
     if x.wants("grade"):
         _grades(x, time, slurry, sheet)
 
 
-def _porosity(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
+def _porosity(x: Inputs, time: Any, own: Any) -> Any:
+    """Porosities; returns the sheets' standard normals over rows."""
     import pytensor.tensor as pt
 
     unprinted = "no porosity is printed in the source; generic"
@@ -113,14 +119,23 @@ def _porosity(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
     press = x.prior("pressing", "HalfNormal", 0.7, unit="logit",
                     source="pressing closes pores; pressure not printed",
                     meaning="fall of that logit in the pressing step")
-    slurry_sd = x.prior("porosity_slurry_sd", "HalfNormal", 0.2, unit="logit", source=unprinted,
+    slurry_sd = x.prior("porosity_slurry_sd", "LogNormal", 0.15, 0.5, unit="logit",
+                        source=unprinted + ": 3 points of porosity",
                         meaning="sd between slurries of one recipe")
-    sheet_sd = x.prior("porosity_sheet_sd", "HalfNormal", 0.15, unit="logit", source=unprinted,
+    sheet_sd = x.prior("porosity_sheet_sd", "LogNormal", 0.08, 0.5, unit="logit",
+                       source=unprinted + ": 2 points of porosity",
                        meaning="sd between sheets of one slurry")
     sample_sd = x.prior("porosity_noise", "LogNormal", 0.02, 0.5, unit="1",
                         meaning="sd of one porosity by volume and mass",
                         source="thickness to 1 um of some 50 um, mass to 0.1 mg; generic")
-    logit = bent(time, level, trend, bend) + slurry_sd * slurry + sheet_sd * sheet
+    # Punches tell a sheet's porosity more closely than sheets are alike: the sampler walks in the
+    # sheets' own logits. Sheets that were graded only have no such place.
+    home = x.data(HOME, ndim=2)
+    here, when, of = home[:, 0] > 0.5, home[:, 1], home[:, 2].astype("int64")
+    mean = bent(when, level, trend, bend) + slurry_sd * own[of]
+    sheet = x.normals("sheet", "batch", around=(
+        pt.where(here, mean, 0.0), pt.where(here, sheet_sd, 1.0)))[x.code("batch")]
+    logit = bent(time, level, trend, bend) + slurry_sd * own[x.code("run")] + sheet_sd * sheet
     for name, fall in zip(POROSITIES, (0.0 * press, press), strict=True):
         x.observe(name, "Normal", mu=expit(logit - fall), sigma=sample_sd)
     if x.wants("statements"):
@@ -128,7 +143,8 @@ def _porosity(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
         told.set_value(np.zeros((0, 2)))
         more = bent(told[:, 0], level, trend, bend) - bent(told[:, 1], level, trend, bend)
         x.term("porosity_orderings", log_normal_tail(
-            more / pt.sqrt(2.0 * (slurry_sd**2 + sheet_sd**2) + 1e-6)))
+            more / pt.sqrt(2.0 * (slurry_sd**2 + sheet_sd**2))))
+    return sheet
 
 
 def _grades(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
@@ -148,15 +164,17 @@ def _grades(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
     shift = x.prior("homogeneity_shift", "Normal", 0.0, 0.2,
                     source="pressing does not improve distributions: line 118",
                     meaning="change of distributions in the pressing step")
-    slurry_sd = x.prior("slurry_sd", "HalfNormal", 0.7, source="one slurry a level is published",
+    slurry_sd = x.prior("slurry_sd", "LogNormal", 0.5, 0.5,
+                        source="generic; one slurry a level is published",
                         meaning="sd between slurries of one recipe")
-    sheet_sd = x.prior("sheet_sd", "HalfNormal", 0.4, source="generic",
+    sheet_sd = x.prior("sheet_sd", "LogNormal", 0.3, 0.5, source="generic",
                        meaning="sd between sheets of one slurry")
     clear = x.prior("image_sd", "LogNormal", 0.5, 0.4, source="measurability high",
                     meaning="sd between images of one sheet, criteria that images show well")
     unclear = x.prior("image_sd_unclear", "LogNormal", 1.5, 0.4, source="measurability low",
                       meaning="the same where images hardly show them (contacts of carbon)")
-    rater_sd = x.prior("rater_sd", "HalfNormal", 0.7, source="judged by eye; no scale is printed",
+    rater_sd = x.prior("rater_sd", "LogNormal", 0.5, 0.5,
+                       source="judged by eye; no scale is printed",
                        meaning="sd between raters: severe or mild")
     steps = x.prior("step", "LogNormal", (1.2,) * (MOST - 2), (0.5,) * (MOST - 2),
                     source="neighbouring grades lie about one scatter apart; a third to three",
@@ -262,6 +280,23 @@ def encode_orderings(
     return {ORDERINGS: np.array(found, dtype=float).reshape(-1, 2)}
 
 
+def encode_homes(
+    rows: pd.DataFrame, table: pd.DataFrame, statements: bool
+) -> dict[str, np.ndarray]:
+    """Whether each sheet's slot is one of porosities, its doublings of time, its slurry's slot."""
+    codes = {}
+    for group in ("run", "batch"):
+        labels = (text(rows, column) for column in ("criterion", *PARENTS[group]))
+        keys = list(zip(*labels, strict=True))
+        known = {key: slot for slot, key in enumerate(dict.fromkeys(keys), 1)}
+        codes[group] = np.array([known[key] for key in keys], dtype="int64")
+    home = np.zeros((slots_for(len(set(codes["batch"])), LEAST), 3))
+    home[codes["batch"] - 1] = np.stack([
+        text(rows, "criterion").eq(POROSITY).to_numpy(dtype=float),
+        doublings(number(rows, "milling_min")), codes["run"].astype(float)], axis=1)
+    return {HOME: home}
+
+
 def _refuse_failed(table: pd.DataFrame) -> None:
     failed = text(table, "status").eq("failed")
     unit = text(table, "study") + "|" + text(table, "run")
@@ -289,10 +324,11 @@ MODEL = LabModel(
     outcomes=(Outcome("grade", "Ordered", ("scale_from", "scale_to"), optional=True),
               Outcome("dry_porosity", optional=True),
               Outcome("calendered_porosity", optional=True)),
-    encoders=(encode_orderings,),
+    encoders=(encode_orderings, encode_homes),
     prepare=prepare,
     adaptation="diag",
     accept=0.9,
+    least_slots=LEAST,
     what="Grades of images by quality criterion, and porosity before and after pressing, over "
          "mixing time. Informed by: nothing published",
     source=SOURCE,

@@ -21,7 +21,7 @@ import numpy as np
 from .arrays import expit, namespace
 
 FAMILY = "Ordered"
-MOST = 10
+MOST = 8
 """Most categories that a table may hold."""
 FAR = 1e4
 """A cut that no latent value reaches."""
