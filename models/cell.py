@@ -315,6 +315,7 @@ MODEL = LabModel(
     context=("composite_mass_mg", "separator_mass_mg", "anode_mass_mg", "cell_diameter_mm",
              "area_cm2", "counter_electrode", "row_id"),
     prepare=prepare,
+    accept=0.9,
     what="energy and power of a cell over its mass and volume, from the electrode's capacity",
     source="Kissel (2025), doctoral thesis, lines 478-545",
     material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2); electrolyte: Li6PS5Cl; powder: 70:30 by "

@@ -195,7 +195,7 @@ def _readings(x: Inputs, capacity: Any, utilization: Any, active: Any, sigma_i: 
 MODEL = LabModel(
     name="composition",
     build=build,
-    factors=(Factor("active_fraction"),
+    factors=(Factor("active_fraction", default=math.nan),
              Factor("electrolyte_fraction", default=math.nan),
              Factor("carbon_fraction", default=0.0), Factor("binder_fraction", default=0.0),
              Factor("active_d50_um", default=ACTIVE_UM),
@@ -213,8 +213,11 @@ MODEL = LabModel(
     context=("composition", "active_volume_fraction", "mixed_density_g_mL", "technique",
              "capacity_basis", "capacity_cycles", "charge_mode", "window", "row_id"),
     prepare=prepare,
+    least_slots=4,
     accept=0.9,
     what="utilization, conductivities and capacity over composition, particle sizes, kind of "
          "carbon, binder and pores",
     source="Kissel et al., doi 10.1002/aenm.202405405; contacts of packed spheres, percolation",
+    material="active: NCM82 (LiNi0.82Mn0.07Co0.11O2, single crystals); electrolyte: Li6PS5Cl; "
+             "powder: 70:30:1 by mass with one of two carbon fibres, and 60:40 without",
 )

@@ -70,14 +70,14 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
     """The same rows with all four mass shares and the kind of carbon, checked.
 
     Shares that a row leaves empty come from its ``composition``; one without carbon or binder has
-    none; the electrolyte is the rest.
+    none; the electrolyte is the rest. An active capacity that gross capacity and utilization of
+    its row already tell is left out, with a note.
 
     Raises
     ------
     ValueError
         Naming the row and the mend: shares that do not add up to 1, more than there can be, shares
-        of volume in the place of shares of mass, carbon without a kind, an active capacity that
-        is already told by gross capacity and utilization is left out with a note instead.
+        of volume in the place of shares of mass, carbon without a kind, no composition at all.
     """
     rows = rows.copy()
     notes: list[str] = []
@@ -87,6 +87,10 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
     for name in SHARES:
         read = np.array([r.get(name, np.nan) for r in ratio], dtype=float)
         shares[name] = np.where(empty, read, number(rows, name))
+    unknown = np.isnan(shares["active_fraction"])
+    if fitting and unknown.any():
+        raise ValueError(f"row {rows.index[_first(unknown)]}: its composition is not known; give "
+                         "active_fraction (by mass), or composition as 'CAM:SE:CNF 70:30:1'")
     for name in ("carbon_fraction", "binder_fraction"):
         shares[name] = np.where(np.isnan(shares[name]), 0.0, shares[name])
     rest = 1.0 - sum(shares[n] for n in SHARES if n != "electrolyte_fraction")
