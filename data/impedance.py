@@ -36,7 +36,8 @@ FEWEST_PER_DECADE = 4.0
 INSTRUMENT_FILES = (".dta", ".dfr", ".i2b", ".idf", ".ids", ".ism", ".mpt", ".p00", ".z")
 
 
-def read_spectra(path: str | os.PathLike[str], **labels: Any) -> pd.DataFrame:
+def read_spectra(path: str | os.PathLike[str], *, capacitive: bool = True,
+                 **labels: Any) -> pd.DataFrame:
     """Read spectra from a table (CSV, Excel, Parquet) or one instrument file.
 
     Parameters
@@ -44,6 +45,8 @@ def read_spectra(path: str | os.PathLike[str], **labels: Any) -> pd.DataFrame:
     path
         A table with the columns named above, or an instrument's file
         (``.mpt``, ``.dta``, ``.z``, ... through the package pyimpspec).
+    capacitive
+        As in `spectra_table`.
     **labels
         Columns to add, one value for the whole file (``area_cm2=0.785``, ``cell="A1"``).
 
@@ -66,11 +69,22 @@ def read_spectra(path: str | os.PathLike[str], **labels: Any) -> pd.DataFrame:
     if clash:
         raise TableError(file.name, [Problem(None, name, None, "the file has this column already; "
                                              "leave it out of the call") for name in clash])
-    return spectra_table(table.assign(**labels), where=file.name)
+    return spectra_table(table.assign(**labels), where=file.name, capacitive=capacitive)
 
 
-def spectra_table(table: pd.DataFrame, where: str = "table") -> pd.DataFrame:
+def spectra_table(table: pd.DataFrame, where: str = "table", *,
+                  capacitive: bool = True) -> pd.DataFrame:
     """Check spectra given as a DataFrame, and put them in order.
+
+    Parameters
+    ----------
+    table
+        One row a frequency.
+    where
+        What to call the table in messages.
+    capacitive
+        False for cells that are nearly ohmic (a composite between metal foils): noise and cables
+        then give the imaginary part either sign, and it is not checked here.
 
     Returns
     -------
@@ -110,7 +124,7 @@ def spectra_table(table: pd.DataFrame, where: str = "table") -> pd.DataFrame:
         raise TableError(where, problems)
     parts = []
     for _, part in spectra(clean):
-        problems += _spectrum_problems(part)
+        problems += _spectrum_problems(part, capacitive)
         parts.append(part.sort_values(FREQUENCY, ascending=False))
     if problems:
         raise TableError(where, problems)
@@ -137,7 +151,7 @@ def _areas(clean: Any, other: Any) -> list[Problem]:
             for row in clean.index[apart][:1]]
 
 
-def _spectrum_problems(part: Any) -> list[Problem]:
+def _spectrum_problems(part: Any, capacitive: bool) -> list[Problem]:
     """What is wrong with one spectrum; rows as the user counts them."""
     label = f"spectrum {part['spectrum'].iloc[0]!r}"
     first = part.index[0]
@@ -164,9 +178,9 @@ def _spectrum_problems(part: Any) -> list[Problem]:
         problems.append(Problem(first, FREQUENCY, f"{f.max():g} as the highest of {label}",
                                 "frequencies in Hz that reach 100 Hz at least; are these kHz or "
                                 "MHz, or logarithms?"))
-    capacitive = float((part[IMAGINARY] < 0).mean())
-    if capacitive < 0.5:
-        problems.append(Problem(first, IMAGINARY, f"{100 * capacitive:.0f} % of {label} negative",
+    below = float((part[IMAGINARY] < 0).mean())
+    if capacitive and below < 0.5:
+        problems.append(Problem(first, IMAGINARY, f"{100 * below:.0f} % of {label} negative",
                                 "mostly negative values (a battery is capacitive); if the file "
                                 "holds -Z'', multiply it by -1"))
     if float((part[REAL] > 0).mean()) < 0.9:

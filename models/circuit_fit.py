@@ -12,9 +12,9 @@ same posterior by NUTS. No compiling, so dozens of spectra of a hold cost second
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -90,6 +90,12 @@ def curve(u: np.ndarray, frequency: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         v["ln_ratio"], first, second, v["tail"], last)
 
 
+class Density(Protocol):
+    """Anything with a log density over unbounded parameters (..., parameters)."""
+
+    def log_density(self, u: np.ndarray) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """One spectrum as the fit sees it.
@@ -103,6 +109,11 @@ class Spectrum:
     noise : float
         First estimate of the relative noise.
     prior : array (2, parameters)
+    law : callable
+        ``(u, frequency) -> (real, imaginary)`` in ohm cm2; the circuit if not given. The last
+        parameter of every law is the logarithm of the relative noise.
+    beside : callable, optional
+        ``u -> (..., readings)``: readings beside the spectrum, as residuals in their sd.
     """
 
     frequency: np.ndarray
@@ -111,16 +122,20 @@ class Spectrum:
     modulus: np.ndarray
     noise: float
     prior: np.ndarray
+    law: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] = curve
+    beside: Callable[[np.ndarray], np.ndarray] | None = None
 
     def log_density(self, u: np.ndarray) -> np.ndarray:
         """Log posterior density (up to a constant) at unbounded parameters (..., parameters)."""
-        ln_noise = u[..., NOISE]
+        ln_noise = u[..., -1]
         with np.errstate(all="ignore"):  # a proposal's tail may reach where nothing is finite
-            re, im = curve(u, self.frequency)
+            re, im = self.law(u, self.frequency)
             square = re**2 + im**2
             off = (((self.real - re) ** 2 + (self.imaginary - im) ** 2) / square).sum(axis=-1)
             fit = (-0.5 * off * np.exp(-2 * ln_noise) - 2 * len(self.frequency) * ln_noise
                    - np.log(square).sum(axis=-1))
+            if self.beside is not None:
+                fit = fit - 0.5 * (self.beside(u) ** 2).sum(axis=-1)
         return fit - 0.5 * (((u - self.prior[0]) / self.prior[1]) ** 2).sum(axis=-1)
 
 
@@ -174,18 +189,22 @@ def descend(spectrum: Spectrum, start: np.ndarray, steps: int = 150) -> Mode | N
     """Penalised least squares from one start; none if it goes astray."""
     from scipy.optimize import least_squares
 
-    free = [k for k in range(COUNT) if k != NOISE]
+    count = len(start)
+    free = list(range(count - 1))
     weight = 1.0 / (spectrum.modulus * spectrum.noise)
     sd = spectrum.prior[1][free]
     base = start.copy()
 
+    def off(u: np.ndarray) -> np.ndarray:
+        re, im = spectrum.law(u, spectrum.frequency)
+        parts = [(re - spectrum.real) * weight, (im - spectrum.imaginary) * weight]
+        return np.concatenate(parts if spectrum.beside is None else [*parts, spectrum.beside(u)],
+                              axis=-1)
+
     def residual(x: np.ndarray) -> np.ndarray:
         u = base.copy()
         u[free] = x
-        re, im = curve(u, spectrum.frequency)
-        return np.concatenate([(re - spectrum.real) * weight,
-                               (im - spectrum.imaginary) * weight,
-                               (x - spectrum.prior[0][free]) / sd])
+        return np.concatenate([off(u), (x - spectrum.prior[0][free]) / sd])
 
     def slope(x: np.ndarray) -> np.ndarray:
         step = 1e-5
@@ -194,8 +213,7 @@ def descend(spectrum: Spectrum, start: np.ndarray, steps: int = 150) -> Mode | N
         for j, k in enumerate(free):
             u[j, k] += step
             u[j + len(free), k] -= step
-        re, im = curve(u, spectrum.frequency)
-        parts = np.concatenate([re * weight, im * weight], axis=1)
+        parts = off(u)
         return np.vstack([(parts[: len(free)] - parts[len(free):]).T / (2 * step),
                           np.diag(1.0 / sd)])
 
@@ -208,22 +226,27 @@ def descend(spectrum: Spectrum, start: np.ndarray, steps: int = 150) -> Mode | N
         return None
     u = base.copy()
     u[free] = found.x
-    covariance = np.zeros((COUNT, COUNT))
+    covariance = np.zeros((count, count))
     covariance[np.ix_(free, free)] = np.linalg.inv(found.jac.T @ found.jac)
-    covariance[NOISE, NOISE] = 1.0 / (4 * len(spectrum.frequency))
+    covariance[-1, -1] = 1.0 / (4 * len(spectrum.frequency))
     data = found.fun[: 2 * len(spectrum.frequency)]
     return Mode(u, 2 * float(found.cost), float(data @ data), covariance)
 
 
 def modes(spectrum: Spectrum, within: float = 14.0) -> list[Mode]:
     """Distinct local best fits, the best first, none more than ``within`` in cost above it."""
-    first = _descents(spectrum, starts(spectrum), SHORT)
+    first = descents(spectrum, starts(spectrum), SHORT)
     if not first:
         return []
     # two arcs close to each other in place of the largest one: what far starts do not lead to
-    first += _descents(spectrum, _paired(first[0]), SHORT)
+    first += descents(spectrum, _paired(first[0]), SHORT)
+    return distinct(spectrum, first, within)
+
+
+def distinct(spectrum: Spectrum, first: list[Mode], within: float = 14.0) -> list[Mode]:
+    """Follow what a first round of descents has found to its end, and keep unlike modes."""
     least = min(mode.cost for mode in first)
-    found = _descents(spectrum, [m.at for m in first if m.cost < least + HOPEFUL], 150)
+    found = descents(spectrum, [m.at for m in first if m.cost < least + HOPEFUL], 150)
     kept: list[Mode] = []
     for mode in found:
         if mode.cost > found[0].cost + within:
@@ -234,7 +257,7 @@ def modes(spectrum: Spectrum, within: float = 14.0) -> list[Mode]:
     return kept
 
 
-def _descents(spectrum: Spectrum, begun: list[np.ndarray], steps: int) -> list[Mode]:
+def descents(spectrum: Spectrum, begun: list[np.ndarray], steps: int) -> list[Mode]:
     """Fits from several starts, the best first."""
     ends = (descend(spectrum, start, steps) for start in begun)
     return sorted((m for m in ends if m is not None), key=lambda mode: mode.cost)
@@ -263,7 +286,8 @@ class Draws:
     effective: float
 
 
-def sample(spectrum: Spectrum, found: list[Mode], seed: int, draws: int = DRAWS) -> Draws:
+def sample(spectrum: Density, found: list[Mode], seed: int, draws: int = DRAWS, *,
+           adapted: int = ADAPTED, rounds: int = ROUNDS) -> Draws:
     """Adaptive importance sampling around the modes, Pareto-smoothed and resampled.
 
     Parameters
@@ -276,6 +300,8 @@ def sample(spectrum: Spectrum, found: list[Mode], seed: int, draws: int = DRAWS)
         Of the generator.
     draws
         Size of the last sample.
+    adapted, rounds
+        Size of the samples before it that the proposal learns from, and number of all samples.
     """
     from .engine.checks import pareto_smoothed
 
@@ -283,9 +309,9 @@ def sample(spectrum: Spectrum, found: list[Mode], seed: int, draws: int = DRAWS)
     centre = np.array([mode.at for mode in found])
     spread = np.array([1.5 * mode.covariance for mode in found])
     share = np.full(len(found), 1.0 / len(found))
-    for turn in range(ROUNDS):
-        last = turn == ROUNDS - 1
-        size = draws if last else ADAPTED
+    for turn in range(rounds):
+        last = turn == rounds - 1
+        size = draws if last else adapted
         # each component with a wide copy of itself, which meets what the narrow one has missed
         mixture = (np.tile(centre, (2, 1)), np.concatenate([spread, WIDE * spread]),
                    np.concatenate([(1 - WIDE_SHARE) * share, WIDE_SHARE * share]))

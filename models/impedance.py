@@ -31,14 +31,13 @@ from ..data import impedance as tables
 from ..data.problems import Problem, TableError
 from . import circuit_fit as fitting
 from . import separability
-from .circuit_fit import KHAT_LIMIT, R1, R2, Mode, Spectrum
+from .adequacy import IN_ROWS, LEVEL, described
+from .circuit_fit import KHAT_LIMIT, R1, R2, Spectrum
 from .circuit_model import MODEL, by_nuts
 from .kramers_kronig import KramersKronig, kramers_kronig
 
 __all__ = ["MODEL", "Impedances", "described", "evaluate", "resistances"]
 
-LEVEL = 0.01
-"""Share of spectra that the circuit describes and that are said not to be described."""
 TOLERANCE = 0.05
 """Relative difference between circuits up to which a resistance is widened, not refused."""
 WIDEST = 0.5
@@ -182,7 +181,7 @@ def _one(part: Any, prior: np.ndarray, known: tuple[float, float] | None,
             f"the circuit R-(RQ)-(RQ)-Q does not describe this spectrum (p = "
             f"{told['circuit_p']:.2g} against a free sum of relaxations); the resistances of its "
             "arcs would mean nothing", told), None
-    if correlated > 2.6:
+    if correlated > IN_ROWS:
         return gate, _refused(
             "residuals of the circuit run in rows along frequency: the circuit does not describe "
             "this spectrum, or its noise is not independent", told), None
@@ -204,30 +203,6 @@ def _one(part: Any, prior: np.ndarray, known: tuple[float, float] | None,
         verdicts = {arc: separability.judge(rivals, drawn.u, arc, tolerance, WIDEST)
                     for arc in ("cathode", "anode", "total")}
     return gate, told | _answers(drawn.u, verdicts), drawn.u
-
-
-def described(spectrum: Spectrum, best: Mode, gate: KramersKronig) -> tuple[float, float]:
-    """How well the circuit holds what Kramers-Kronig allows.
-
-    Returns
-    -------
-    p : float
-        Of the F test of the circuit against the free sum of relaxations of the gate.
-    z : float
-        Correlation of neighbouring residuals, in standard deviations of independent ones.
-    """
-    from scipy.stats import f as f_distribution
-
-    free, own = 2 * len(gate.real) - gate.freedom, fitting.COUNT - 1
-    more = max(gate.freedom - own, 1)
-    lost = best.chi_square * spectrum.noise**2 - gate.sum_of_squares
-    p = float(f_distribution.sf(max(lost, 0.0) / more / (gate.sum_of_squares / free), more, free))
-    order = np.argsort(spectrum.frequency)
-    re, im = fitting.curve(best.at, spectrum.frequency)
-    off = np.stack([re - spectrum.real, im - spectrum.imaginary]) / spectrum.modulus
-    off = off[:, order]
-    near = float((off[:, 1:] * off[:, :-1]).sum() / (off**2).sum())
-    return p, near * np.sqrt(off.size)
 
 
 def _answers(u: np.ndarray, verdicts: dict[str, separability.Verdict]) -> dict[str, Any]:
