@@ -50,7 +50,14 @@ import numpy as np
 import pandas as pd
 
 from .compaction_answers import densities, heckel_lines, yield_pressures
-from .compaction_rows import OUT, composite_volume_fraction, prepare
+from .compaction_rows import (
+    DENSITY,
+    OUT,
+    RECOVERY,
+    YIELD,
+    composite_volume_fraction,
+    prepare,
+)
 from .engine import Factor, Group, Inputs, LabModel, Outcome
 from .engine.encode import PARENTS, number, text
 from .engine.inputs import slots_for
@@ -74,7 +81,6 @@ __all__ = [
     "yield_pressures", "yielding_share",
 ]
 
-DENSITY, YIELD, RECOVERY = "relative_density", "yield_pressure_MPa", "elastic_recovery"
 TYPICAL_UM = 20.0
 """Median size (um) to which the slope against size refers, and of powders without a stated one."""
 MIDDLE_MPA, MIDDLE_PACKING = 500.0, 0.75
@@ -161,7 +167,8 @@ def build(x: Inputs) -> None:
     lot_in = of_lot("lot_yield_in_die", pt.log(yield_in / MIDDLE_MPA), lot_sd)
     lot_out = of_lot("lot_yield_out_of_die", pt.log(yield_out / MIDDLE_MPA), lot_sd)
     mix = pt.exp(mixed * phi)
-    packed = mix * (loose + of_lot("lot_packing", loose - MIDDLE_PACKING, pack_sd) + again * x.log("cycle"))
+    lot_packing = of_lot("lot_packing", loose - MIDDLE_PACKING, pack_sd)
+    packed = mix * (loose + lot_packing + again * x.log("cycle"))
     z_sieve: Any = x.normals("sieve", "sieve", width=2)[sieve]
 
     def by_state(inside: Any, outside: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..data.pressing import DENSITY, HIGHEST, NOW, STATE
 from ..data.problems import Problem, TableError
-from .compaction_rows import DENSITY, HIGHEST, IN, NOW, OUT, PHI, STATE
+from .compaction_rows import IN, OUT, PHI, YIELD
 from .engine.encode import NOT_DONE, number, text
 from .heckel import heckel_transform, mean_yield_pressure
 
@@ -93,7 +94,7 @@ def _line(pressure: np.ndarray, transformed: np.ndarray) -> dict[str, float]:
 
     fit: Any = linregress(pressure, transformed)
     y_p = float(mean_yield_pressure(fit.slope))
-    return {"yield_pressure_MPa": y_p, "standard error, MPa": float(fit.stderr) * y_p**2,
+    return {YIELD: y_p, "standard error, MPa": float(fit.stderr) * y_p**2,
             "slope_1_MPa": float(fit.slope), "standard error of the slope": float(fit.stderr),
             "intercept": float(fit.intercept),
             "standard error of the intercept": float(fit.intercept_stderr)}
@@ -172,7 +173,7 @@ def _checked(fit: Fit) -> Fit:
 def _powders(fit: Fit) -> tuple[pd.DataFrame, list[int]]:
     """Settings of every powder with a reading in each state, then of a typical one."""
     columns, levels = fit.encoded.columns, fit.encoded.levels
-    read = np.concatenate([columns[f"{name}__row"] for name in (DENSITY, "yield_pressure_MPa")])
+    read = np.concatenate([columns[f"{name}__row"] for name in (DENSITY, YIELD)])
     codes = ("density_state", "lot", "sieve", "d50_um", PHI)
     seen = pd.DataFrame({name: columns[name][read.astype(int)] for name in codes})
     rows, count = [], []

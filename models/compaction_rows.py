@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..data.pressing import DENSITY, HIGHEST, NOW, STATE
 from ..data.problems import Problem, TableError
 from .engine.encode import number, text
 
-DENSITY, YIELD, RECOVERY = "relative_density", "yield_pressure_MPa", "elastic_recovery"
-HIGHEST, NOW, STATE, PHI = (
-    "pelletizing_MPa", "stack_MPa", "density_state", "active_volume_fraction")
+YIELD, RECOVERY, PHI = "yield_pressure_MPa", "elastic_recovery", "active_volume_fraction"
 IN, OUT = 0.0, 1.0
 """``density_state`` in the arrays of the model: in the die, out of it."""
 STATES = {"in die": IN, "out of die": OUT, str(IN): IN, str(OUT): OUT}

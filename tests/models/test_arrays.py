@@ -15,14 +15,17 @@ from ssbayes.models import (
     capacity,
     carbon_network,
     circuit,
+    compaction,
     courses,
     fading,
     interphase,
     mechanofusion,
     microstructure,
     milling,
+    particle_sizes,
     powder,
     shell,
+    transmission_line,
 )
 from ssbayes.models.engine import expit, namespace
 from ssbayes.models.engine.arrays import without_gradient
@@ -36,6 +39,7 @@ FILLING = np.array([0.12, 0.3, 0.41, 0.5])
 ENERGY = np.array([8.0, 90.0, 500.0, 4700.0])
 HOT = np.array([60.0, 150.0, 330.0, 700.0])
 PARTS = np.array([1.0, 10.0, 20.0, 100.0])
+PRESSED = np.array([90.0, 380.0, 1000.0, 1700.0])
 CARBON = np.array([0.0, 0.5, 3.0, 15.0])
 LN_SE = np.array([0.1, 1.8, 2.9, 4.2])
 LN_SN = np.array([4.1, 0.3, 1.0, 1.8])
@@ -88,6 +92,21 @@ FUNCTIONS = {
     "impedance": (lambda f, *v: circuit.impedance(f, *v)[0] - 2 * circuit.impedance(f, *v)[1],
                   (10 ** np.array([-1.0, 1.0, 3.0, 6.0]),
                    *several(20.0, 30.0, 8.0, -9.0, 5.0, 0.85, 0.8, 5.0, 0.7))),
+    "blocking_line": (lambda e, c, i, d, t, u: transmission_line.line((e, -c), (i, -d), (t, -u))[0]
+                      - 2 * transmission_line.line((e, -c), (i, -d), (t, -u))[1],
+                      (np.array([1.0, 1.0, 9.0, 2.0]), *several(0.3, 20.0, 0.1),
+                       np.array([1e-9, 0.3, 5.0, 1e6]), np.array([1e-8, 2.0, 3.0, 5e6]))),
+    "blocking_cell": (lambda f, *v: transmission_line.blocking_cell(f, *v)[0]
+                      - 2 * transmission_line.blocking_cell(f, *v)[1],
+                      (10 ** np.array([-1.0, 1.0, 3.0, 6.0]), np.array([0.0, 0.0, 1.0, 1.0]),
+                       *several(1.0, 20.0, 0.3, -11.5, 0.85, -6.0, 0.9, 0.05, 0.16))),
+    "rails": (lambda *v: sum(transmission_line.rails(*v)),
+              (*several(2.0, 0.1), np.array([0.3, 1.0, 10.0, 77.0]),
+               np.array([0.0, 1.0, 0.0, 1.0]))),
+    "interface_ohm_cm3": (transmission_line.interface_ohm_cm3,
+                          several(1.0, 20.0, -6.0, 0.9, 100.0)),
+    "direct_conductivity": (transmission_line.conductivity_mS_cm,
+                            (TIME, *several(1.0), np.array([0.5, 0.785, 1.0, 2.0]))),
     "held_resistance": (interphase.held_resistance,
                         (*several(90.0, 14.6), np.array([0.1, 1.0, 5.0, 10.0]))),
     "rested_resistance": (interphase.rested_resistance,
@@ -139,6 +158,25 @@ FUNCTIONS = {
                         (np.array([-2.0, 0.0, 0.4, 2.0]), *several(2.0),
                          np.array([0.0, 1.0, 6.0, 9.0]), *several(-0.1, 1.4))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
+    "heckel_transform": (compaction.heckel_transform, (np.array([0.1, 0.5, 0.85, 0.99]),)),
+    "heckel_density": (compaction.heckel_density, (np.array([0.1, 0.7, 1.9, 5.0]),)),
+    "mean_yield_pressure": (compaction.mean_yield_pressure, (1.0 / PRESSED,)),
+    "rearranged_share": (compaction.rearranged_share, (PRESSED, *several(420.0))),
+    "yielding_share": (compaction.yielding_share,
+                       (np.array([0.0, 0.2, 0.48, 0.7]), *several(1.5))),
+    "pore_logarithm": (compaction.pore_logarithm,
+                       (PRESSED, *several(0.7, 0.6, 420.0, 900.0, 0.4))),
+    "elastic_factor": (compaction.elastic_factor, (PRESSED, *several(3e4))),
+    "elastic_recovery": (compaction.elastic_recovery, (PRESSED, *several(10.0, 3e4))),
+    "apparent_yield_pressure": (
+        lambda *a: compaction.apparent_yield_pressure(*a[:-1], 1.0 / a[-1]),
+        (PRESSED, *several(0.7, 0.6, 420.0, 1500.0, 0.9, 4e4))),
+    "bulk_modulus_from_scaling": (compaction.bulk_modulus_from_scaling,
+                                  (PRESSED, np.array([0.999, 0.99, 0.985, 0.98]))),
+    "composite_volume_fraction": (compaction.composite_volume_fraction,
+                                  (np.array([0.1, 0.5, 0.7, 0.9]), *several(4.7, 1.9))),
+    "gamma_mean": (lambda a, b: particle_sizes.gamma_mean(a, b, 3, 2),
+                   (np.array([0.5, 1.9, 4.0, 9.0]), *several(7.0))),
 }
 
 
