@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .engine.priors import Prior
 
 NAMES = ("milling", "capacity", "mixing", "utilization", "fading", "annealing", "mechanofusion",
-         "impedance", "interphase", "quality", "cell", "compaction", "conduction", "composition", "slurry")
+         "impedance", "interphase", "quality", "cell", "compaction", "conduction", "composition",
+         "slurry", "transmission_line")
 
 __all__ = ["NAMES", "Fit", "LabModel", "Prior", "catalog", "chain", "get"]
 

@@ -14,6 +14,9 @@ Each spectrum goes through three questions.
 Resistances are per area (ohm cm2), of the geometric area. The cathode arc holds charge transfer,
 constriction, coating and interphase together.
 
+Cells with blocking contacts have an evaluation of their own (``conductivities``): two rails and
+their interface in place of arcs; so have direct-current staircases (``staircases``).
+
 Sources: Kissel (2025), doctoral thesis, lines 2116-2118 (circuit, Kramers-Kronig test of every
 spectrum), 2183 (arcs overlap at low and high charge), 2187 (what the cathode arc holds).
 """
@@ -32,11 +35,18 @@ from ..data.problems import Problem, TableError
 from . import circuit_fit as fitting
 from . import separability
 from .adequacy import IN_ROWS, LEVEL, described
+from .blocking_cells import Conductivities, conductivities, informed
+from .blocking_design import expected
+from .blocking_pool import pool
 from .circuit_fit import KHAT_LIMIT, R1, R2, Spectrum
 from .circuit_model import MODEL, by_nuts
 from .kramers_kronig import KramersKronig, kramers_kronig
+from .staircase import staircases
+from .transmission_line import blocking_impedance, conductivity_mS_cm
 
-__all__ = ["MODEL", "Impedances", "described", "evaluate", "resistances"]
+__all__ = ["MODEL", "Conductivities", "Impedances", "blocking_impedance", "conductivities",
+           "conductivity_mS_cm", "described", "evaluate", "expected", "informed", "pool",
+           "resistances", "staircases"]
 
 TOLERANCE = 0.05
 """Relative difference between circuits up to which a resistance is widened, not refused."""
