@@ -12,17 +12,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import CampaignError, DoeError, RuleError, SpaceError, StoreError
-from .factors import Choice, Integer, Real
+from .factors import Choice, Integer, Ordinal, Real
+from .mixture import Mixture
 from .space import Space
 
 if TYPE_CHECKING:
-    from . import coatings, recipe, spaces, virtual, virtual_coating
+    from . import coatings, pressing, recipe, spaces, virtual, virtual_coating, virtual_pellets
     from .campaign import Campaign
     from .ranking import compare, rank
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
 _LATER = {"Campaign": "campaign", "rank": "ranking", "compare": "ranking"}
-_ROOMS = ("coatings", "recipe", "spaces", "virtual", "virtual_coating")
+_ROOMS = ("coatings", "pressing", "recipe", "spaces", "virtual", "virtual_coating",
+          "virtual_pellets")
 
 __all__ = [
     "Campaign",
@@ -30,6 +32,8 @@ __all__ = [
     "Choice",
     "DoeError",
     "Integer",
+    "Mixture",
+    "Ordinal",
     "Real",
     "RuleError",
     "Space",
@@ -37,11 +41,13 @@ __all__ = [
     "StoreError",
     "coatings",
     "compare",
+    "pressing",
     "rank",
     "recipe",
     "spaces",
     "virtual",
     "virtual_coating",
+    "virtual_pellets",
 ]
 
 
