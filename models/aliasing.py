@@ -309,7 +309,8 @@ def _told(
     if len(names) == 2 and all(blocks[n].shape[1] == 1 for n in names):
         r = float((blocks[names[0]] * blocks[names[1]]).mean())
         how = f"correlation {r:.3g}"
-    return (f"{' and '.join(names)} are aliased ({how}): the effect of going from ({low}) to "
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    return (f"{listed} are aliased ({how}): the effect of going from ({low}) to "
             f"({high}) is told, their single effects are not separable")
 
 

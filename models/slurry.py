@@ -61,6 +61,7 @@ from .slurry_rows import (
     DRY,
     DRY_DENSITY,
     SAMPLES,
+    SLOTS,
     SLURRIES,
     STATEMENT,
     VISCOSITY,
@@ -301,8 +302,10 @@ MODEL = LabModel(
               Outcome(DRY_DENSITY, optional=True), Outcome(CALENDERED_DENSITY, optional=True)),
     context=("active_fraction", "electrolyte_fraction", "carbon_fraction", "binder_fraction",
              "load_t", "punch_mm", "row_id"),
-    prepare=prepare, encoders=(encode_statements, encode_homes), accept=0.85,
+    prepare=prepare, encoders=(encode_statements, encode_homes), least_slots=SLOTS,
     what="Slurry viscosity, and porosity of its sheets dry and pressed; informed by: nothing "
          "published (viscosity), three rounded dry porosities",
     source="Alabdali et al., Batteries & Supercaps (2024), doi 10.1002/batt.202400709",
+    material="active: NMC811 (single crystals); electrolyte: Li6PS5Cl; powder: slurry of 64 % "
+             "active material by mass with carbon and binder",
 )

@@ -19,6 +19,7 @@ DENSITY_OF = {DRY: DRY_DENSITY, CALENDERED: CALENDERED_DENSITY}
 SETTINGS = ("active_d50_um", "gap_um", "solid_content_pct")
 """Settings of a sheet whose effects a table may hold together or apart."""
 STATEMENT = "viscosity_statement__numbers"
+SLOTS = 8
 SLURRIES, SAMPLES = "slurry_home__numbers", "sample_home__numbers"
 SOLIDS = "mixed_density_g_mL"
 SHARES = tuple(f"{name}_fraction" for name in COMPOSITION)
@@ -200,7 +201,7 @@ def encode_homes(
         slots[group] = np.array([known[key] for key in keys], dtype=int)
     found = {}
     for name, group in ((SLURRIES, "run"), (SAMPLES, "cell")):
-        home = np.zeros((slots_for(int(slots[group].max(initial=0)), 16), 5))
+        home = np.zeros((slots_for(int(slots[group].max(initial=0)), SLOTS), 5))
         home[:, 2] = 50.0
         for at in np.flatnonzero(first)[::-1]:
             home[slots[group][at] - 1] = 1.0, slots["run"][at], *numbers[at]
