@@ -17,12 +17,14 @@ from .mixture import Mixture
 from .space import Space
 
 if TYPE_CHECKING:
+    from ..models.desirability import Goal
     from . import coatings, pressing, recipe, spaces, virtual, virtual_coating, virtual_pellets
     from .campaign import Campaign
     from .ranking import compare, rank
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
 _LATER = {"Campaign": "campaign", "rank": "ranking", "compare": "ranking"}
+_MODELS = {"Goal": "desirability"}
 _ROOMS = ("coatings", "pressing", "recipe", "spaces", "virtual", "virtual_coating",
           "virtual_pellets")
 
@@ -31,6 +33,7 @@ __all__ = [
     "CampaignError",
     "Choice",
     "DoeError",
+    "Goal",
     "Integer",
     "Mixture",
     "Ordinal",
@@ -54,6 +57,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f".{name}", __name__)
+    if name in _MODELS:
+        return getattr(importlib.import_module(f"..models.{_MODELS[name]}", __name__), name)
     if name in _LATER:
         return getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -80,6 +80,7 @@ def greedy(
     n: int,
     rng: np.random.Generator,
     legal: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> list[Pick]:
     """Choose ``n`` settings one after the other, each in view of those before it.
 
@@ -97,6 +98,8 @@ def greedy(
     rng : numpy.random.Generator
     legal : ndarray of bool, shape (m,), optional
         Which settings may be picked; all by default.
+    weight : ndarray, shape (m,), optional
+        Factor on the gain of each setting: its chance of success over its cost.
 
     Returns
     -------
@@ -113,17 +116,19 @@ def greedy(
     state, tried = state.copy(), np.flatnonzero(state == TRIED)
     again, spread = values[:, tried], noise[tried]
     worth_it = legal[tried] & (_first(again) >= CONTENDER)
+    if weight is None or not (state != NEW).any():  # an expected value itself is no gain
+        weight = np.ones(len(state))
     count = np.zeros(len(state), dtype=int)
     picks: list[Pick] = []
     for _ in range(n):
-        by_new = np.where(legal & (state == NEW), gains(values, state), -np.inf)
+        by_new = np.where(legal & (state == NEW), weight * gains(values, state), -np.inf)
         at, gain, repeat = int(np.argmax(by_new)), float(by_new.max()), False
         if worth_it.any():
-            by_repeat = np.where(worth_it, knowledge(again, spread), -np.inf)
+            by_repeat = np.where(worth_it, weight[tried] * knowledge(again, spread), -np.inf)
             if by_repeat.max() > gain:
                 where = int(np.argmax(by_repeat))
                 at, gain, repeat = int(tried[where]), float(by_repeat.max()), True
-                again = _after_reading(again, where, spread[where], rng)
+                again = after_reading(again, where, spread[where], rng)
         if gain == -np.inf:
             order = np.lexsort((-values.mean(axis=0), count, ~legal))
             at, gain, repeat = int(order[0]), 0.0, True
@@ -141,7 +146,7 @@ def _first(tried: np.ndarray) -> np.ndarray:
     return np.bincount(tried.argmax(axis=1), minlength=tried.shape[1]) / len(tried)
 
 
-def _after_reading(
+def after_reading(
     tried: np.ndarray, at: int, noise: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draws as narrow as they will be after one more reading of a setting, means unchanged."""
