@@ -15,7 +15,14 @@ class RuleError(DoeError):
 
 
 class SpaceError(DoeError):
-    """A factor or a space that is badly declared, or in which nothing is feasible."""
+    """A factor or a space that is badly declared, or in which nothing is feasible.
+
+    In the second case `clash` lists the rules that leave nothing, and `nearest` is a setting that
+    breaks as little of them as was found.
+    """
+
+    clash: list[str] = []  # noqa: RUF012
+    nearest: dict[str, object] | None = None
 
 
 class StoreError(DoeError):

@@ -2,7 +2,8 @@
 
 A rule is a truth about columns: comparisons (``< <= > >= == !=``, also chained), ``and``, ``or``,
 ``not``, arithmetic (``+ - * / **``) and the functions log, exp, sqrt, abs, minimum, maximum.
-Text columns may be compared with quoted text by ``==`` and ``!=``. A formula is the same language
+Text columns may be compared with quoted text by ``==`` and ``!=``, ordered ones by all of these
+(which is read as an ``or`` of the texts that are meant). A formula is the same language
 with a number as its result. Nothing is ever executed: the text is parsed, every node is checked
 against this list, and the tree is walked with NumPy arrays.
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 import ast
 import functools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,6 +61,14 @@ NEGATED = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
+MIRRORED = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+    ast.Eq: ast.Eq,
+    ast.NotEq: ast.NotEq,
+}
 HINTS = {
     ast.BitAnd: "write 'and' for '&'",
     ast.BitOr: "write 'or' for '|'",
@@ -68,6 +77,17 @@ HINTS = {
     ast.NotIn: "write a != 'x' and a != 'y' for 'not in'",
     ast.NamedExpr: "write '==' to compare",
 }
+
+
+class Ordered(str):
+    """Kind of a text column whose values have an order."""
+
+    values: tuple[str, ...]
+
+    def __new__(cls, values: Sequence[str]) -> Ordered:
+        made = super().__new__(cls, "text")
+        made.values = tuple(values)
+        return made
 
 
 @dataclass(frozen=True)
@@ -199,15 +219,65 @@ def _names(tree: ast.expr) -> tuple[str, ...]:
 
 
 def _read(text: str, kinds: Mapping[str, str]) -> tuple[ast.expr, str, tuple[str, ...]]:
-    tree = _tree(text)
+    written = _tree(text)
+    tree = _ByOrder(kinds, text).visit(written)
     kind = _check(tree, kinds, text)
     return tree, kind, _names(tree)
+
+
+class _ByOrder(ast.NodeTransformer):
+    """Comparisons of ordered text by order, written out as the texts for which they hold."""
+
+    def __init__(self, kinds: Mapping[str, str], text: str) -> None:
+        self.kinds, self.text = kinds, text
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        sides = [node.left, *node.comparators]
+        pairs = list(zip(node.ops, sides, sides[1:], strict=False))
+        if not any(self._column(side) is not None for side in sides):
+            return node
+        parts = [self._pair(op, left, right, node) for op, left, right in pairs]
+        if len(parts) == 1:
+            return parts[0]
+        return ast.copy_location(ast.BoolOp(ast.And(), parts), node)
+
+    def _column(self, node: ast.expr) -> Ordered | None:
+        kind = self.kinds.get(node.id) if isinstance(node, ast.Name) else None
+        return kind if isinstance(kind, Ordered) else None
+
+    def _pair(self, op: ast.cmpop, left: ast.expr, right: ast.expr, node: ast.expr) -> ast.expr:
+        plain = ast.copy_location(ast.Compare(left, [op], [right]), node)
+        if self._column(left) is None and self._column(right) is not None:
+            left, right, op = right, left, MIRRORED[type(op)]()
+        order = self._column(left)
+        if order is None or not isinstance(right, ast.Constant) or type(op) not in COMPARISONS:
+            return plain
+        if right.value not in order.values:
+            shown = unknown(right.value, order.values, f"value of {ast.unparse(left)}")
+            raise _refuse(self.text, right, shown)
+        if isinstance(op, (ast.Eq, ast.NotEq)):
+            return plain
+        rank = order.values.index(right.value)
+        meant = [v for i, v in enumerate(order.values) if COMPARISONS[type(op)](i, rank)]
+        if not meant:
+            raise _refuse(self.text, right, f"nothing is {_sign(op)} {right.value!r} there")
+        each: list[ast.expr] = [
+            ast.copy_location(ast.Compare(left, [ast.Eq()], [ast.Constant(v)]), node)
+            for v in meant
+        ]
+        if len(each) == 1:
+            return each[0]
+        return ast.copy_location(ast.BoolOp(ast.Or(), each), node)
 
 
 def _refuse(text: str, node: ast.AST, what: str) -> RuleError:
     place = getattr(node, "col_offset", None)
     at = "" if place is None else f" (at character {place + 1})"
     return RuleError(f"rule {text!r}: {what}{at}")
+
+
+def _sign(op: ast.cmpop) -> str:
+    return {ast.Lt: "below", ast.Gt: "above"}.get(type(op), type(op).__name__)
 
 
 def _check(node: ast.expr, kinds: Mapping[str, str], text: str) -> str:

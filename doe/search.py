@@ -1,16 +1,15 @@
-"""Feasible settings: drawing them, moving between them, and saying why there are none."""
+"""Feasible settings: drawing them and moving between them."""
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from . import conditional
+from . import closest, conditional
 from . import factors as fac
-from .errors import SpaceError
+from .mixture import Mixture
 
 if TYPE_CHECKING:
     from .space import Space
@@ -49,20 +48,23 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
     every = space.grid()
     if every is not None:
         if not len(every):
-            raise _nothing(space)
+            raise closest.nothing(space)
         return every.iloc[rng.integers(0, len(every), n)].reset_index(drop=True)
-    seeds = good if len(good) else _descend(space, rng)
+    seeds = good if len(good) else descend(space, rng)
     if seeds is None:
-        raise _nothing(space)
+        raise closest.nothing(space)
     return tidy(space, _wander(space, seeds, n, rng))
 
 
 def tidy(space: Space, settings: pd.DataFrame) -> pd.DataFrame:
     """Settings rounded as a person would set them, where that breaks no rule."""
-    rounded = pd.DataFrame(
-        {f.name: fac.tidy(f, settings[f.name].to_numpy()) for f in space.factors},
-        index=settings.index,
-    )
+    columns: dict[str, np.ndarray] = {}
+    for b in space.blocks:
+        if isinstance(b, Mixture):
+            columns |= b.tidy(settings)
+        else:
+            columns[b.name] = fac.tidy(b, settings[b.name].to_numpy())
+    rounded = pd.DataFrame(columns, index=settings.index)
     return rounded.where(pd.Series(space.feasible(rounded), index=settings.index), settings)
 
 
@@ -75,7 +77,7 @@ def neighbours(
     for attempt in range(8):
         if not waiting.any():
             break
-        moved = _step(space, origin[waiting].reset_index(drop=True), rng, scale / 2**attempt)
+        moved = step(space, origin[waiting].reset_index(drop=True), rng, scale / 2**attempt)
         good = space.feasible(moved)
         places = np.flatnonzero(waiting)[good]
         for name in space.names:
@@ -86,21 +88,26 @@ def neighbours(
     return tidy(space, result[~waiting].reset_index(drop=True))
 
 
-def _step(space: Space, settings: Any, rng: np.random.Generator, scale: Any) -> pd.DataFrame:
-    """Move each factor with probability one half, one of them always."""
-    n, d = len(settings), len(space.factors)
+def step(space: Space, settings: Any, rng: np.random.Generator, scale: Any) -> pd.DataFrame:
+    """Move each factor with probability one half, one of them always; a mixture as one factor."""
+    n, d = len(settings), len(space.blocks)
     moving = rng.random((n, d)) < 0.5
     moving[np.arange(n), rng.integers(0, d, n)] = True
-    moved = {}
-    for i, factor in enumerate(space.factors):
-        old = settings[factor.name].to_numpy()
-        legal = fac.snap(factor, settings[factor.name])
-        idle = fac.is_void(factor, legal)
+    moved: dict[str, np.ndarray] = {}
+    for i, block in enumerate(space.blocks):
+        if isinstance(block, Mixture):
+            new = block.move(settings, rng, scale)
+            for name, values in new.items():
+                moved[name] = np.where(moving[:, i], values, settings[name].to_numpy())
+            continue
+        old = settings[block.name].to_numpy()
+        legal = fac.snap(block, settings[block.name])
+        idle = fac.is_void(block, legal)
         if idle.any():  # what is not in use has no place to move from: anywhere, should it be used
-            legal = np.where(idle, fac.draw(factor, rng.random(n)), legal)
+            legal = np.where(idle, fac.draw(block, rng.random(n)), legal)
             old = legal
-        new = fac.move(factor, legal, rng, scale)
-        moved[factor.name] = np.where(moving[:, i], new, old)
+        values = fac.move(block, legal, rng, scale)
+        moved[block.name] = np.where(moving[:, i], values, old)
     table = conditional.settle(space, pd.DataFrame(moved))
     return table.astype({f.name: float for f in space.factors if isinstance(f, fac.Real)})
 
@@ -109,12 +116,12 @@ def _total(space: Space, settings: pd.DataFrame, unit: np.ndarray) -> np.ndarray
     return (space.violation(settings) / unit).sum(axis=1)
 
 
-def _descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
+def descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
     """Feasible settings found downhill in violation; None where there seem to be none."""
     table: Any = space.from_unit(rng.random((8 * WALKERS, len(space.factors))))
     gaps = space.violation(table)
     # rules are in unlike units: each is measured by its own usual violation
-    unit = np.array([_usual(column) for column in gaps.T])
+    unit = np.array([usual(column) for column in gaps.T])
     order = np.argsort((gaps / unit).sum(axis=1), kind="stable")[:WALKERS]
     table = table.iloc[order].reset_index(drop=True)
     total = _total(space, table, unit)
@@ -122,7 +129,7 @@ def _descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
         if (total == 0).sum() >= WALKERS // 4:
             break
         spread = scale * np.exp(rng.standard_normal(len(table)))
-        moved = _step(space, table, rng, spread)
+        moved = step(space, table, rng, spread)
         new = _total(space, moved, unit)
         better = new <= total
         table = moved.where(pd.Series(better), table)
@@ -136,38 +143,11 @@ def _wander(space: Space, seeds: pd.DataFrame, n: int, rng: np.random.Generator)
     rows = rng.integers(0, len(seeds), max(n, WALKERS))
     table = seeds.iloc[rows].reset_index(drop=True)
     for _ in range(60):
-        moved = _step(space, table, rng, 10 ** rng.uniform(-3, -0.5, len(table)))
+        moved = step(space, table, rng, 10 ** rng.uniform(-3, -0.5, len(table)))
         table = moved.where(pd.Series(space.feasible(moved)), table)
     return table.iloc[rng.permutation(len(table))[:n]].reset_index(drop=True)
 
 
-def _usual(gaps: np.ndarray) -> float:
+def usual(gaps: np.ndarray) -> float:
     broken = gaps[(gaps > 0) & np.isfinite(gaps)]
     return float(np.median(broken)) if len(broken) and np.median(broken) > 0 else 1.0
-
-
-def _nothing(space: Space) -> SpaceError:
-    """Which rules leave nothing: the smallest set found by leaving out one after the other."""
-    clash = list(range(len(space.rules)))
-    for rule in list(clash):
-        fewer = [r for r in clash if r != rule]
-        if fewer and not _possible(space, fewer):
-            clash = fewer
-    names = " with ".join(str(space.rules[r]) for r in clash)
-    verb = "clash" if len(clash) > 1 else "leaves nothing"
-    hint = ""
-    if any("==" in space.rules[r].text for r in clash):
-        hint = "; a number is rarely hit exactly: write abs(a - b) <= tolerance for =="
-    return SpaceError(f"no setting is feasible: {names} {verb}. Widen a bound or a rule{hint}")
-
-
-def _possible(space: Space, chosen: list[int]) -> bool:
-    """Whether anything is feasible under some of the rules."""
-    part = copy.copy(space)
-    part.rules = [space.rules[r] for r in chosen]
-    rng = np.random.default_rng(0)
-    table = space.from_unit(rng.random((16_384, len(space.factors))))
-    if part.feasible(table).any():
-        return True
-    every = part.grid()
-    return bool(len(every)) if every is not None else _descend(part, rng) is not None

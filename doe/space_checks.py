@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data import columns
 from . import rules
 from .errors import SpaceError
-from .factors import Factor
+from .factors import Factor, Ordinal
+from .mixture import Mixture
+from .rules import Ordered
 
 if TYPE_CHECKING:
     from .space import Space
@@ -21,12 +24,37 @@ def texts(argument: str, texts: object) -> tuple[str, ...]:
     return tuple(texts)  # pyright: ignore[reportArgumentType]
 
 
-def check_names(space: Space) -> None:
-    if not space.factors:
+def blocks(factors: Sequence[Any]) -> tuple[Factor | Mixture, ...]:
+    """The factors and mixtures as declared."""
+    if isinstance(factors, (Factor, Mixture)):
+        raise SpaceError(f"factors is a list; write Space([{type(factors).__name__}(...)])")
+    made = tuple(factors)
+    if not made:
         raise SpaceError("a space needs one factor at least, such as Real('rpm', 200, 1000)")
-    for factor in space.factors:
-        if not isinstance(factor, Factor):
-            raise SpaceError(f"{factor!r} is no factor; use Real, Integer or Choice")
+    for factor in made:
+        if not isinstance(factor, (Factor, Mixture)):
+            raise SpaceError(
+                f"{factor!r} is no factor; use Real, Integer, Choice, Ordinal or Mixture"
+            )
+    return made
+
+
+def probable(given: Mapping[str, float] | None) -> dict[str, float]:
+    """Rules with the probability at which they must hold."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise SpaceError("probable maps a rule to a probability; write probable={'a <= 1': 0.9}")
+    for text, p in given.items():
+        if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 < p < 1:
+            raise SpaceError(
+                f"probable[{text!r}] = {p!r} must be a probability between 0 and 1; a rule that "
+                "always holds belongs in constraints"
+            )
+    return {text: float(p) for text, p in given.items()}
+
+
+def check_names(space: Space) -> None:
     for group in (space.fixed, space.derived):
         for name in group:
             if name in space.names:
@@ -49,13 +77,19 @@ def check_run(space: Space) -> None:
         )
 
 
-def kinds(space: Space) -> dict[str, str]:
-    """Kind of every name that a rule may use; registry columns may be given a value later."""
-    kinds = {f.name: f.kind for f in space.factors}
+def kinds(space: Space, certain: bool) -> dict[str, str]:
+    """Kind of every name that a rule may use; registry columns may be given a value later.
+
+    Unless `certain`, those of uncertain rules come too: a model gives their values.
+    """
+    kinds: dict[str, str] = {
+        f.name: Ordered(f.values) if isinstance(f, Ordinal) else f.kind for f in space.factors
+    }
     kinds |= {n: "text" if isinstance(v, str) else "number" for n, v in space.fixed.items()}
     kinds |= dict.fromkeys(space.derived, "number")
     texts = [*space.constraints, *space.forbidden, *space.derived.values(), *space.soft]
     texts += [f.only_if for f in space.factors if f.only_if is not None]
+    texts += [*space.features, *([] if certain else space.probable)]
     for text in texts:
         for name in rules.names_in(text):
             known = columns.COLUMNS.get(name)
