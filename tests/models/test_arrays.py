@@ -11,12 +11,14 @@ import pytest
 from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
 from ssbayes.models import (
+    agglomerates,
     annealing_kinetics,
     capacity,
     carbon_network,
     circuit,
     compaction,
     courses,
+    desirability,
     fading,
     interphase,
     mechanofusion,
@@ -24,12 +26,13 @@ from ssbayes.models import (
     milling,
     particle_sizes,
     powder,
+    quality,
     shell,
     slurry,
     slurry_recipe,
     transmission_line,
 )
-from ssbayes.models.engine import expit, namespace
+from ssbayes.models.engine import expit, namespace, ordinal
 from ssbayes.models.engine.arrays import without_gradient
 
 jax.config.update("jax_enable_x64", True)
@@ -187,6 +190,22 @@ FUNCTIONS = {
                            (np.array([1.0, 5.0, 10.0, 99.0]),
                             np.array([50.0, 100.0, 200.0, 300.0]))),
     "density_of": (slurry_recipe.density_of, (np.array([0.1, 0.3, 0.5, 0.7]), *several(3.055))),
+    "delivered": (agglomerates.delivered, (TIME, *several(8.0, 0.1))),
+    "grown": (agglomerates.grown, (TIME, *several(3.0, 0.02))),
+    "agglomerates": (agglomerates.agglomerates, (TIME, *several(8.0, 0.1, 3.0, 0.02))),
+    "doublings": (quality.doublings, (TIME,)),
+    "bent": (quality.bent, (np.array([-4.5, -0.5, 0.5, 2.0]), *several(-1.0, 0.2, 0.1))),
+    "best_minutes": (quality.best_minutes, (np.array([-0.3, 0.0, 0.1, 0.4]), *several(0.1))),
+    "larger": (desirability.larger, (BEAD, *several(2.0, 4.5, 1.5))),
+    "smaller": (desirability.smaller, (BEAD, *several(2.0, 4.5, 1.5))),
+    "on_target": (desirability.on_target, (BEAD, *several(1.0, 2.5, 6.0, 1.5))),
+    "cuts": (lambda *v: sum(k * c for k, c in enumerate(ordinal.cuts_from(v[1:], v[0])[:1], 1)),
+             (np.array([2.0, 3.0, 5.0, 8.0]), *several(0.5, 1.0, 1.5, 0.7, 1.2, 0.9))),
+    "ordered": (lambda r, m, s, a, b: ordinal.log_probability(r, m, s, [a, b, 1e4]),
+                (np.array([1.0, 2.0, 3.0, 2.0]), np.array([-30.0, 0.0, 4.0, 9.0]),
+                 *several(1.3, -0.8, 0.9))),
+    "rank": (lambda m, s, a, b: sum(ordinal.moments(m, s, [a, b])),
+             (np.array([-30.0, 0.0, 4.0, 9.0]), *several(1.3, -0.8, 0.9))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
     "heckel_transform": (compaction.heckel_transform, (np.array([0.1, 0.5, 0.85, 0.99]),)),
     "heckel_density": (compaction.heckel_density, (np.array([0.1, 0.7, 1.9, 5.0]),)),
