@@ -10,7 +10,8 @@ import pandas as pd
 from .. import data
 from ..data import quality_criteria
 from .cell_answers import cell_draws, outcomes
-from .composition_rows import SHARES, prepare
+from .composition_rows import NONE, SHARES, carbon_kind, prepare
+from .engine.encode import text
 
 LEVEL = 0.9
 GOOD_CARBON, BAD_CARBON = "CNF type 1", "CNF type 2"
@@ -137,6 +138,13 @@ def _single(setting: Any) -> pd.DataFrame:
     return prepare(one, False)[0]
 
 
+def _kind(setting: Any) -> str:
+    """Kind of carbon that a setting names, also where it has none of it yet."""
+    frame = pd.DataFrame(setting)
+    given = text(frame, "carbon_type").iloc[0] or carbon_kind(text(frame, "composition").iloc[0])
+    return "" if given == NONE else given
+
+
 def _number(one: pd.DataFrame, name: str, default: float = 0.0) -> float:
     return float(one[name].iloc[0]) if name in one and one[name].notna().all() else default
 
@@ -157,7 +165,7 @@ def moved(setting: Any, lever: str, step: float | None = None) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If there is no such lever, or no room for the step.
+        If there is no such lever, no room for the step, or no kind of the carbon that is added.
     """
     if lever not in STEPS:
         raise ValueError(f"{lever!r} is no lever of a composition; there are: {', '.join(STEPS)}")
@@ -173,6 +181,11 @@ def moved(setting: Any, lever: str, step: float | None = None) -> pd.DataFrame:
     room = sum(_number(one, name) for name in others)
     if by >= room:
         raise ValueError(f"{lever} cannot rise by {by:g}: only {room:.3g} of the mass can give way")
+    if lever == "CC_share":
+        kind = _kind(setting)
+        if not kind:
+            raise ValueError("CC_share: which carbon is added? Name it in carbon_type")
+        one["carbon_type"] = kind
     for name in others:
         one[name] = _number(one, name) * (1.0 - by / room)
     one[raised] = _number(one, raised) + by
@@ -224,7 +237,8 @@ def levers(fit: Any, setting: Any, cell: Any = None, *, draws: int = 500,
     fit
         A fit of ``composition``.
     setting
-        One composite with its cell, the point from which each lever is raised by `STEPS`.
+        One composite with its cell, the point from which each lever is raised by `STEPS`; that of
+        carbon only if a ``carbon_type`` is named.
     cell
         A fit of ``cell``; its prior if not given.
 
@@ -242,8 +256,8 @@ def levers(fit: Any, setting: Any, cell: Any = None, *, draws: int = 500,
     a lever may honestly turn round: then the fit is on the other side of it.
     """
     one = _single(setting)
-    names = list(STEPS)
-    rows = pd.concat([one, *(moved(one, name) for name in names)], ignore_index=True)
+    names = [name for name in STEPS if name != "CC_share" or _kind(setting)]
+    rows = pd.concat([one, *(moved(setting, name) for name in names)], ignore_index=True)
     energy, power = energy_and_power(fit, rows, cell, draws=draws, seed=seed)
     published = quality_criteria.levers()
     answer = published[["energy_sign", "power_sign", "conflict"]].loc[names].copy()
