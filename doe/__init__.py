@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from ..models.desirability import Goal
     from . import coatings, pressing, recipe, spaces, virtual, virtual_coating, virtual_pellets
     from .campaign import Campaign
+    from .designs import design
     from .ranking import compare, rank
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
-_LATER = {"Campaign": "campaign", "rank": "ranking", "compare": "ranking"}
+_LATER = {"Campaign": "campaign", "design": "designs", "rank": "ranking", "compare": "ranking"}
 _MODELS = {"Goal": "desirability"}
 _ROOMS = ("coatings", "pressing", "recipe", "spaces", "virtual", "virtual_coating",
           "virtual_pellets")
@@ -44,6 +45,7 @@ __all__ = [
     "StoreError",
     "coatings",
     "compare",
+    "design",
     "pressing",
     "rank",
     "recipe",

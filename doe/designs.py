@@ -1,14 +1,22 @@
-"""Designs to start with: few settings, far apart, all feasible."""
+"""Designs: few settings far apart to start with, classical tables, optimal ones; all feasible."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from . import plots, search, sk
+from . import classical, fitted, optimal, plots, search, sk, terms
+from .errors import SpaceError, unknown
 from .space import Space
+
+FILLING = ("lhs", "sobol", "halton", "maximin", "random")
+CLASSICAL = (
+    "full_factorial", "fractional_factorial", "plackett_burman", "central_composite", "box_behnken"
+)  # fmt: skip
+OPTIMAL = ("d_optimal", "a_optimal", "i_optimal")
 
 
 def start(
@@ -56,12 +64,12 @@ def spread(
     space: Space, candidates: pd.DataFrame, n: int, beside: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The `n` candidates farthest from each other, and from those beside, chosen greedily."""
-    at = space.encode(candidates)
+    at = space.encode(candidates, features=False)
     chosen: list[int] = []
     if beside is None or not len(beside):
         nearest = -np.linalg.norm(at - at.mean(axis=0), axis=1)  # the most central one first
     else:
-        gaps = at[:, None] - space.encode(beside)[None]
+        gaps = at[:, None] - space.encode(beside, features=False)[None]
         nearest = np.linalg.norm(gaps, axis=-1).min(axis=1)
     while len(chosen) < n:
         chosen.append(int(np.argmax(nearest)))
@@ -69,3 +77,183 @@ def spread(
         fresh = len(chosen) == 1 and (beside is None or not len(beside))
         nearest = distance if fresh else np.minimum(nearest, distance)
     return candidates.iloc[chosen].reset_index(drop=True)
+
+
+def design(
+    space: Space,
+    kind: str = "lhs",
+    n: int | None = None,
+    *,
+    seed: int = 1,
+    cut: str = "move",
+    model: str | Sequence[str] = "linear",
+    runs: int | None = None,
+    run_variance: float = 1.0,
+    fit: Any = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """A design of experiments in a space: every setting keeps its bounds, mixtures and rules.
+
+    Parameters
+    ----------
+    space : Space
+    kind : str
+        Space-filling, for `n` settings: ``"lhs"``, ``"sobol"``, ``"halton"``, ``"maximin"``
+        (spread chosen for the largest distances), ``"random"``.
+        Classical: ``"full_factorial"`` (levels=2), ``"fractional_factorial"`` (resolution=4 or
+        generators="a b ab"), ``"plackett_burman"``, ``"central_composite"`` (face="inscribed" or
+        "faced", center=4), ``"box_behnken"`` (center=3).
+        Optimal, for `n` settings: ``"d_optimal"`` (coefficients told best together),
+        ``"a_optimal"`` (least mean variance of coefficients), ``"i_optimal"`` (least mean variance
+        of predictions over the space).
+    n : int, optional
+        Number of settings; classical designs bring their own.
+    seed : int
+    cut : {"move", "drop"}
+        Settings of a classical design that break a rule are moved to the nearest feasible ones,
+        or left out; the notes say which.
+    model : {"linear", "interactions", "quadratic"} or sequence of str
+        For optimal designs: the linear model to be learned, see `terms.terms`.
+    runs : int, optional
+        Over how many runs an optimal design spreads hard-to-change factors; without it as many
+        as `Space.per_run` asks for.
+    run_variance : float
+        Variance of the error that settings of a run share, over that of one reading.
+    fit : Fit, optional
+        For optimal designs from a fitted response instead of a linear model:
+        ``design(space, "d_optimal", 8, fit=fit, outcome="capacity_mAh_g",
+        parameters=["k", "tau"], fixed={"c_rate": 0.1})``, averaged over posterior draws.
+
+    Returns
+    -------
+    DataFrame
+        One column a factor. ``attrs["notes"]`` says what happened to the design (moved settings,
+        aliased effects, terms that the space cannot tell); optimal ones have ``attrs["worth"]``
+        (the criterion, larger is better), ``attrs["terms"]`` and, with runs, ``attrs["runs"]``.
+
+    Raises
+    ------
+    SpaceError
+        If the design does not exist for this space; the message names the mend.
+    """
+    if cut not in ("move", "drop"):
+        raise SpaceError(unknown(cut, ("move", "drop"), "value of cut"))
+    kinds = (*FILLING, *CLASSICAL, *OPTIMAL)
+    if kind not in kinds:
+        raise SpaceError(unknown(kind, kinds, "kind of design"))
+    if kind in CLASSICAL:
+        if n is not None:
+            raise SpaceError(f"kind={kind!r} has its own number of settings; leave n out")
+        return _classical(space, kind, cut, options)
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise SpaceError(f"n={n!r} must be a whole number from 1: how many settings")
+    if kind in OPTIMAL:
+        return _optimal(space, kind, int(n), seed, model, runs, run_variance, fit, options)
+    _no_more(kind, options)
+    if kind == "random":
+        table = space.sample(int(n), np.random.default_rng([seed, 6]))
+    elif kind == "maximin":
+        table = spread(space, space.sample(64 * int(n), np.random.default_rng([seed, 6])), int(n))
+    else:
+        return start(space, int(n), seed, kind)
+    return plots.share(space, table, np.random.default_rng([seed, 8]))
+
+
+def _classical(space: Space, kind: str, cut: str, options: dict[str, Any]) -> pd.DataFrame:
+    notes: list[str] = []
+    try:
+        made: Any = getattr(classical, kind)(space, **options)
+    except TypeError as problem:
+        raise SpaceError(f"kind={kind!r}: {problem}") from None
+    if isinstance(made, tuple):
+        made, notes = made
+    table = space.snap(made).reset_index(drop=True)
+    bad = np.flatnonzero(~space.feasible(table))
+    if len(bad):
+        rules = sorted({t.split(" breaks ")[-1] for t in space.objections(table.iloc[bad])})
+        told = ", ".join(rules)
+        if cut == "drop":
+            notes.append(f"{len(bad)} of {len(table)} settings break {told} and are left out")
+            table = table.drop(index=list(bad)).reset_index(drop=True)
+        else:
+            near = space.nearest(table.iloc[bad])
+            moved = "; ".join(near.attrs["moved"])
+            notes.append(f"{len(bad)} of {len(table)} settings break {told} and are moved: {moved}")
+            for name in space.names:
+                column = table[name].to_numpy(copy=True)
+                column[bad] = near[name].to_numpy()
+                table[name] = column
+        notes.append("effects are no longer balanced: an optimal design may serve better")
+    if not len(table):
+        raise SpaceError(f"no setting of kind={kind!r} is feasible; take cut='move'")
+    again = int(table.duplicated().sum()) - int(made.duplicated().sum())
+    if again > 0 and cut == "move":
+        notes.append(f"{again} settings came to lie on others")
+    table.attrs["notes"] = notes
+    return table
+
+
+def _optimal(
+    space: Space,
+    kind: str,
+    n: int,
+    seed: int,
+    model: str | Sequence[str],
+    runs: int | None,
+    run_variance: float,
+    fit: Any,
+    options: dict[str, Any],
+) -> pd.DataFrame:
+    criterion, notes = kind[0].upper(), []
+    many = _runs(space, n, runs)
+    if not np.isfinite(run_variance) or run_variance < 0:
+        raise SpaceError(f"run_variance={run_variance!r} must be 0 or more")
+    ratio = 0.0 if many is None else float(run_variance)
+    if fit is not None:
+        jacobian, prior = fitted.jacobian(fit, space, seed=seed, **options)
+        named = list(options.get("parameters", ()))
+    else:
+        _no_more(kind, options)
+        linear = terms.terms(space, model)
+        jacobian, prior, named = linear.matrix, None, linear.names
+        if n < len(named):
+            raise SpaceError(
+                f"n={n} settings cannot tell the {len(named)} coefficients of this model "
+                f"({', '.join(named)}); take n={len(named)} at least, or a smaller model"
+            )
+        if linear.left_out:
+            notes.append(
+                "not told from the others in this space, and left out: "
+                + ", ".join(linear.left_out)
+            )
+    posed = optimal.problem(space, jacobian, criterion, prior, ratio)
+    table, labels, worth = optimal.search_design(space, n, posed, seed=seed, runs=many)
+    table.attrs |= {"notes": notes, "worth": worth, "terms": named}
+    if many is not None:
+        table.attrs["runs"] = labels.tolist()
+    return table
+
+
+def _runs(space: Space, n: int, runs: int | None) -> int | None:
+    """Number of runs that share hard-to-change factors, None where nothing is shared."""
+    if not plots.has_runs(space):
+        if runs is not None:
+            raise SpaceError("runs is for a space with hard-to-change factors beside others")
+        return None
+    if runs is None:
+        if space.per_run is None:
+            raise SpaceError(
+                f"how many runs may differ in {', '.join(space.hard)}? Give runs=..., or per_run "
+                "to the space"
+            )
+        return -(-n // space.per_run)
+    if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 1 <= runs <= n:
+        raise SpaceError(f"runs={runs!r} must be a whole number from 1 to n={n}")
+    if space.per_run is not None and runs * space.per_run < n:
+        raise SpaceError(f"runs={runs} of per_run={space.per_run} hold less than n={n} settings")
+    return int(runs)
+
+
+def _no_more(kind: str, options: dict[str, Any]) -> None:
+    if options:
+        raise SpaceError(f"kind={kind!r} has no option {next(iter(options))!r}")

@@ -187,7 +187,7 @@ class Ordinal:
     """One of a few texts that have an order but no distances: ``["fine", "medium", "coarse"]``.
 
     Encoded by rank in one column, and moved to neighbouring ranks first. Rules may compare it by
-    order, as in ``grade >= 'medium'``.
+    order, as in ``powder >= 'medium'``.
 
     Parameters
     ----------
