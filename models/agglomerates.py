@@ -94,7 +94,7 @@ def causes(table: pd.DataFrame) -> Causes:
         raise ValueError(f"the table has no column {missing[0]!r}; agglomerates are told apart by "
                          "electrolyte lot (lot) and mixing time (milling_min) of slurries (run)")
     use = ~text(table, "kind").eq("statement") & ~text(table, "status").isin(NOT_DONE - {"failed"})
-    rows = pd.DataFrame({
+    rows: Any = pd.DataFrame({
         "lot": text(table, "lot"), "minutes": number(table, "milling_min"),
         "run": text(table, "study") + "|" + text(table, "run")})[use]
     rows = rows[rows["lot"].ne("") & ~rows["minutes"].isna()]

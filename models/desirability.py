@@ -223,7 +223,7 @@ def pareto(values: Mapping[str, Any], directions: Mapping[str, int] | None = Non
     points = np.stack([signs[name] * arrays[name] for name in names], axis=-1)
     chance = np.concatenate([not_dominated(part) for part in np.array_split(
         points, max(1, len(points) // 200))]).mean(axis=0)
-    table = pd.DataFrame({name: np.median(arrays[name], axis=0) for name in names})
+    table: Any = pd.DataFrame({name: np.median(arrays[name], axis=0) for name in names})
     table["p_not_dominated"] = chance
     table["on_front"] = not_dominated(np.median(points, axis=0))
     front = int(table["on_front"].sum())

@@ -89,7 +89,7 @@ def units(table: pd.DataFrame) -> Units:
             "failed": len(set(slurry[here & failed])),
             "readings": int(sum(has[here].sum() for has in measured.values())),
             "porosity": bool(porous[here].any())})
-    counts = pd.DataFrame(found, columns=[
+    counts: Any = pd.DataFrame(found, columns=[
         "milling_min", "slurries", "failed", "sheets", "punches", "images", "readings",
         "porosity"]).set_index("milling_min")
     whole, usable = int(counts["slurries"].sum()), int(counts["porosity"].sum())
@@ -135,18 +135,19 @@ class Latent:
         ValueError
             If the criterion was not graded.
         """
-        use = self.table["criterion"].eq(criterion)
+        table: Any = self.table
+        use = table["criterion"].eq(criterion)
         if not use.any():
             raise ValueError(f"{criterion!r} was not graded; there are grades of "
-                             f"{', '.join(dict.fromkeys(self.table['criterion']))}")
+                             f"{', '.join(dict.fromkeys(table['criterion']))}")
         if compacted is not None:
-            use &= self.table["compacted"].eq(compacted)
+            use &= table["compacted"].eq(compacted)
         at = np.flatnonzero(use.to_numpy())
         values = self.draws[:, at]
         chance = (values[:, :, None] > values[:, None, :]).mean(axis=0)
         np.fill_diagonal(chance, np.nan)
-        state = self.table["compacted"].map({0.0: "", 1.0: " pressed"})
-        names = (self.table["slurry"] + state).iloc[at].to_list()
+        state = table["compacted"].map({0.0: "", 1.0: " pressed"})
+        names = (table["slurry"] + state).iloc[at].to_list()
         return pd.DataFrame(chance, index=names, columns=names)
 
 
@@ -268,5 +269,5 @@ def quality_index(z: Mapping[str, Any], weights: Mapping[str, float], *, towards
                          "one of them only. Weights are yours to give; the source has none")
     if min(weights.values()) < 0:
         raise ValueError("a weight is not below 0: the sign is the criterion's")
-    sign = known[TOWARDS[towards]]
+    sign: Any = known[TOWARDS[towards]]
     return sum(weights[name] * float(sign[name]) * np.asarray(value) for name, value in z.items())

@@ -140,7 +140,7 @@ class Study:
         ValueError
             If a criterion of the study has no values or no limit.
         """
-        direction = criteria()["direction"]
+        direction: Any = criteria()["direction"]
         met: dict[str, np.ndarray] = {}
         for name in self.criteria:
             if name not in values or name not in limits:

@@ -142,7 +142,7 @@ class Graph:
                 total = total + times * ordinal.log_probability(value, r.location, r.scale, r.cuts)
                 continue
             spread = pt.sqrt(r.noise**2 / count + stated**2)
-            where = pt.log(r.expected) if r.family == "LogNormal" else r.expected
+            where: Any = pt.log(r.expected) if r.family == "LogNormal" else r.expected
             kind: Any = (pm.StudentT.dist(nu=r.nu, mu=where, sigma=spread)
                          if r.family == "StudentT" else pm.Normal.dist(where, spread))
             total = total + times * pm.logp(kind, value)

@@ -88,7 +88,7 @@ def moments(location: Any, scale: Any, cuts: Sequence[Any]) -> tuple[Any, Any]:
 def draw(location: Any, scale: Any, cuts: Sequence[Any], rng: np.random.Generator) -> np.ndarray:
     """Random ranks at given locations, as floats."""
     latent = location + scale * rng.logistic(size=np.shape(location))
-    return 1.0 + sum((latent > cut).astype(float) for cut in cuts)
+    return 1.0 + np.sum([latent > cut for cut in cuts], axis=0)
 
 
 def ranks(value: np.ndarray, name: str) -> tuple[np.ndarray, list[float]]:

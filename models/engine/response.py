@@ -226,7 +226,7 @@ class Response:
             return evaluator(self.graph, name)(parameters, columns)[name]
         names = shape_outputs(readings, self.outcome)
         values = evaluator(self.graph, *names)(parameters, columns)
-        return draw_family(readings.family, *(values[name] for name in names[:2]),
+        return draw_family(readings.family, values[names[0]], values[names[1]],
                            shape_of(readings, values, names), rng)
 
 

@@ -1,11 +1,13 @@
 """Printed signs of quality criteria and levers: decoded, merged cells inherited, conflicts told."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 from ssbayes import data
 from ssbayes.data import quality_criteria as quality
 
-KNOWN = quality.criteria()
+KNOWN: Any = quality.criteria()
 SE = ["contact_SE_CAM", "contact_SE_SE", "homogeneity_SE"]
 CC = ["contact_CC_CAM", "contact_CC_CC", "homogeneity_CC"]
 
@@ -96,7 +98,7 @@ def test_what_cannot_be_inherited_or_stands_twice_is_refused():
 
 
 def test_the_loading_conflicts_with_its_table_and_the_text_decides():
-    levers = quality.levers()
+    levers: Any = quality.levers()
     assert list(levers.index[levers["conflict"]]) == ["loading"]
     loading = levers.loc["loading"]
     assert (loading["energy_sign"], loading["power_sign"]) == (1, -1)
@@ -109,7 +111,7 @@ def test_the_loading_conflicts_with_its_table_and_the_text_decides():
 def test_a_corrected_table_of_levers_has_no_conflict_and_a_new_one_is_found():
     table = data.load("prein2022_levers")
     table.loc[1, ["energy_glyph", "power_glyph"]] = ["↑", "↓"]
-    assert not quality.levers(table)["conflict"].any()
+    assert list(quality.levers(table)["conflict"]) == [False] * 4
     table.loc[2, "power_glyph"] = "Ļ"
     assert list(quality.levers(table)["conflict"]) == [False, False, True, False]
     table.loc[3, "energy_glyph"] = "x"
@@ -118,7 +120,7 @@ def test_a_corrected_table_of_levers_has_no_conflict_and_a_new_one_is_found():
 
 
 def test_two_minutes_is_a_failure_and_no_porosity_is_in_the_table():
-    table = data.load("prein2022_mixing")
+    table: Any = data.load("prein2022_mixing")
     failed = table[table["status"].eq("failed")]
     assert failed["milling_min"].tolist() == [2.0]
     assert "agglomerates" in failed["reason"].iloc[0]

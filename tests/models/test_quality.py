@@ -1,5 +1,7 @@
 """Grades and porosities: what slurries, images and raters can tell. All readings are simulated."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,7 +94,7 @@ def test_the_priors_say_what_is_published_and_no_more(model):
     assert "median=0.5" in priors.loc["quality.image_sd", "prior"]
     assert "median=1.5" in priors.loc["quality.image_sd_unclear", "prior"]
     assert "Informed by: nothing published" in model.what
-    assert "Informed by: nothing published" in quality.__doc__
+    assert "Informed by: nothing published" in str(quality.__doc__)
 
 
 @pytest.mark.parametrize(("priors", "chance"), [({}, 0.5), (quality.MONOTONE, 0.0)])
@@ -119,7 +121,7 @@ def test_it_converges(fit):
 
 def test_latent_contacts_and_distributions_are_found_in_their_order(fit):
     found = quality.latent(fit)
-    table = found.table.set_index(["criterion", "slurry", "compacted"])
+    table: Any = found.table.set_index(["criterion", "slurry", "compacted"])
     assert len(table) == 2 * 5 * 2
     assert (table["grades"] >= 4).all() and (table["sheets"] == 1).all()
     for criterion, level in TRUE.items():
@@ -162,7 +164,7 @@ def test_grades_of_a_new_slurry_are_predicted_as_a_distribution(fit):
     told = quality.grade_distribution(fit, settings)
     assert list(told.columns) == [1, 2, 3, 4]
     np.testing.assert_allclose(told.sum(axis=1), 1.0)
-    expected = told @ told.columns.to_numpy()
+    expected: Any = told.to_numpy() @ told.columns.to_numpy()
     assert expected[1] > expected[0] + 0.15
     assert expected[3] == pytest.approx(expected[2], abs=0.1)
     assert (told.to_numpy() > 0.01).all()  # one image of another slurry may be anything
@@ -270,8 +272,8 @@ def test_the_published_experiment_has_three_units_and_no_usable_level():
 # --- bad input
 
 
-def grades(**changes):
-    table = simulated(images=1, punches=1)
+def grades(**changes: Any) -> tuple[Any, Any]:
+    table: Any = simulated(images=1, punches=1)
     at = table.index[table["grade"].notna()][2]
     for name, value in changes.items():
         table.loc[at, name] = value
@@ -299,7 +301,7 @@ def test_grades_that_are_no_whole_numbers_or_unknown_criteria_are_refused(model)
     table, at = grades(criterion="contact_SE_SEE")
     with pytest.raises(data.TableError, match="did you mean 'contact_SE_SE'"):
         model.fit(table)
-    table = simulated().astype({"grade": object})
+    table: Any = simulated().astype({"grade": object})
     at = table.index[table["grade"].notna()][0]
     table.loc[at, "grade"] = "Ţ"
     with pytest.raises(data.TableError, match=rf"row {at}, column 'grade': found 'Ţ'"):

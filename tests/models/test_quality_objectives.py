@@ -1,5 +1,7 @@
 """Criteria as objectives: quality index, desirability, Pareto front, studies, agglomerates."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,7 @@ def test_the_index_adds_weighted_criteria_with_their_sign():
 
 
 def test_where_a_sign_was_printed_plays_no_part_in_the_index():
-    table = criteria()
+    table: Any = criteria()
     apart = table.copy()
     apart["merged"] = [() for _ in range(len(apart))]
     assert table["merged"].ne(apart["merged"]).any()
@@ -71,7 +73,7 @@ def test_weights_decide_and_only_their_ratio_counts():
 
     def best(wa, wb):
         goals = [Goal("a", "larger", 0, 2, wa), Goal("b", "larger", 0, 2, wb)]
-        return desirability.desirability(values, goals).table["p_best"][0]
+        return desirability.desirability(values, goals).table["p_best"].tolist()[0]
 
     assert best(3, 1) == best(6, 2) == 1.0 and best(1, 3) == 0.0
     assert 0.3 < best(1, 1) < 0.7
@@ -114,14 +116,14 @@ def test_the_front_uses_the_directions_of_the_criteria_and_its_probability():
               "homogeneity_SE": rng.normal([1.0, 1.0, 2.0], 0.3, (2000, 3))}
     front = desirability.pareto(values)
     assert front.table["on_front"].tolist()[0] and front.table["on_front"].tolist()[2]
-    chance = front.table["p_not_dominated"]
+    chance = front.table["p_not_dominated"].tolist()
     exact = [np.mean([desirability.not_dominated(np.array([[-p, h] for p, h in zip(
         values["porosity"][k], values["homogeneity_SE"][k], strict=True)]))[s]
         for k in range(300)]) for s in range(3)]
     np.testing.assert_allclose(chance, exact, atol=0.1)
     assert chance[0] == pytest.approx(1.0, abs=0.01) and chance[1] < 0.5
     turned = desirability.pareto(values, {"porosity": 1})
-    assert turned.table["p_not_dominated"][0] < 0.6
+    assert turned.table["p_not_dominated"].tolist()[0] < 0.6
     assert "of 3 settings are on the front" in front.sentence
     with pytest.raises(ValueError, match="'energy' has no direction"):
         desirability.pareto({"energy": np.ones((2, 2))})
