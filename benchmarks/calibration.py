@@ -351,7 +351,16 @@ def compaction_design() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def transmission_line_design() -> pd.DataFrame:
+    """One spectrum of a cell that blocks ions, four points a decade, series resistance measured."""
+    return pd.DataFrame({
+        "spectrum": "1", "cell": "1", "frequency_of_signal_Hz": np.logspace(6, -1, 29),
+        "z_re_ohm": 10.0, "z_im_ohm": -1.0, "area_cm2": 0.785, "thickness_um": 100.0,
+        "blocking": "ion", "series_ohm_cm2": 0.05})
+
+
 DESIGNS = {
+    "transmission_line": transmission_line_design,
     "compaction": compaction_design,
     "quality": quality_design,
     "conduction": conduction_design,

@@ -236,6 +236,8 @@ _FACTORS = [
     _factor("mixed_density_g_mL", "g/mL", 0.1, 25, "batch",
             "mass of the composite over its pore-free volume"),
     _text("species", "group of fragments, e.g. polysulfide or oxygenated", "row"),
+    _factor("low_frequency_ohm_cm2", "ohm cm2", 1e-6, 1e9, "cell",
+            "real part at the lowest frequency of a spectrum, times area"),
     _factor("frequency_of_signal_Hz", "1/s", 1e-9, 1e12, "row", "frequency of an impedance point"),
     _text("spectrum", "label of an impedance spectrum", "row"),
     _text("criterion", "quality criterion that a grade or a statement is about", "row", CRITERIA),

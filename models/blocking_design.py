@@ -112,7 +112,7 @@ def _spread(kind: str, f: np.ndarray, electronic: float, ionic: float, um: float
     swap = float(kind == lines.ELECTRON)
     before = lines.SERIES[kind] if series is None else series[0]
     opened = lines.areal_resistance(um, ionic if swap else electronic)
-    logit = lines.expected_logit(opened + before, kind)
+    logit = float(lines.expected_logit(opened + before, swap))
     u = fitting.prior_scale()[0].copy()
     for k, (name, family, *_) in enumerate(lines.PARAMETERS):
         if name in at:

@@ -79,8 +79,9 @@ def cell_of(part: Any) -> Cell:
         stated = float(first.get(f"{column}_sd", np.nan)) / float(first[column])
         error = np.hypot(lines.SERIES_READING, stated if np.isfinite(stated) else 0.0)
         series = float(first[column]), float(error)
-    logit = lines.expected_logit(float(first["z_re_ohm"]) * area, kind)
-    return Cell(float(first["thickness_um"]), area, logit, float(kind == lines.ELECTRON), series)
+    swap = float(kind == lines.ELECTRON)
+    logit = float(lines.expected_logit(max(float(first["z_re_ohm"]) * area, 1e-6), swap))
+    return Cell(float(first["thickness_um"]), area, logit, swap, series)
 
 
 def seen(part: Any, gate: KramersKronig, cell: Cell) -> Spectrum:

@@ -46,6 +46,7 @@ from .engine.arrays import namespace
 Pair = tuple[Any, Any]
 ION, ELECTRON = "ion", "electron"
 BLOCKING = (ION, ELECTRON)
+SERIES_COLUMN, LOW = "series_ohm_cm2", "low_frequency_ohm_cm2"
 
 PARAMETERS: tuple[tuple[str, str, float, float, str, str, str], ...] = (
     ("total", "LogNormal", 10.0, 2.0, "ohm cm2", "resistance at direct current, series and open "
@@ -60,8 +61,9 @@ PARAMETERS: tuple[tuple[str, str, float, float, str, str, str], ...] = (
      "10 uF/cm2 on some 1000 cm2/cm3 of interface behind 1 to 1000 ohm cm2"),
     ("line_logit", "Normal", 1.0, 1.0, "1",
      "exponent of the interface's constant-phase element, as logit of 2 a - 1", "0.65 to 0.97"),
-    ("ln_lag", "LogNormal", 6.0, 0.6, "1", "logarithm of the line's time constant over that of "
-     "the contacts", "contacts are a small part of the interface and of the resistance: shorter"),
+    ("ln_lag", "LogNormal", 4.5, 0.8, "1", "logarithm of the line's time constant over that of "
+     "the contacts", "contacts are a small part of interface and resistance, so shorter: a factor "
+     "of 3 to a million, as for the arcs of ``circuit_fit``"),
     ("contact_exponent_logit", "Normal", 1.0, 1.0, "1",
      "exponent of the contacts' constant-phase element, as logit of 2 a - 1", "0.65 to 0.97"),
     ("inductance", "LogNormal", 0.2, 1.0, "uH", "inductance of the cables", "0.2 to 1 m of cable"),
@@ -266,34 +268,36 @@ def interface_ohm_cm3(electronic: Any, ionic: Any, line_ln_tau: Any, line_expone
 # --- one spectrum as a model
 
 
-def expected_logit(resistance: float, blocking: str) -> float:
-    """Logit of the expected series resistance over a total in ohm cm2."""
-    share = min(max(SERIES[blocking] / max(resistance, 1e-12), 1e-6), 0.9)
-    return float(np.log(share / (1.0 - share)))
+def expected_logit(resistance: Any, electron_blocking: Any) -> Any:
+    """Logit of the expected series resistance over the total, in ohm cm2.
+
+    Parameters
+    ----------
+    resistance : array
+        Real part at the lowest frequency, ohm cm2; above 0.
+    electron_blocking : array
+        1 where the contacts stop electrons, 0 where they stop ions.
+    """
+    xp = namespace(resistance, electron_blocking)
+    series = SERIES[ION] + electron_blocking * (SERIES[ELECTRON] - SERIES[ION])
+    share = xp.clip(series / resistance, 1e-6, 0.9)
+    return xp.log(share / (1.0 - share))
 
 
 def prepare(rows: Any, fitting_rows: bool) -> tuple[Any, list[str]]:
-    """The kind of cell as a number; a series resistance is one reading of the cell."""
+    """The kind of cell as a number, its impedance at low frequency, its series resistance once."""
     rows = rows.copy()
     if "blocking" in rows:
         kind = rows["blocking"].where(rows["blocking"].notna(), ION)
         rows["blocking"] = kind.eq(ELECTRON).astype(float)
-    if fitting_rows and SERIES_COLUMN in rows:
+    if not fitting_rows:
+        return rows, []
+    if LOW not in rows and "z_re_ohm" in rows:
+        slowest = rows.loc[rows["frequency_of_signal_Hz"].idxmin()]
+        rows[LOW] = max(float(slowest["z_re_ohm"]) * float(slowest["area_cm2"]), 1e-6)
+    if SERIES_COLUMN in rows:  # one reading of the cell, not one of every frequency
         rows[SERIES_COLUMN] = rows[SERIES_COLUMN].where(np.arange(len(rows)) == 0)
     return rows, []
-
-
-def encode_series(rows: Any, table: Any, statements: bool) -> dict[str, np.ndarray]:
-    """Logit of the expected series share, from the impedance at the lowest frequency."""
-    del table, statements
-    kind, found = ION, float("nan")
-    if len(rows):
-        kind = ELECTRON if float(rows["blocking"].iloc[0]) > 0.5 else ION
-        if "z_re_ohm" in rows and rows["z_re_ohm"].notna().any():
-            slowest = rows.loc[rows["z_re_ohm"].notna()].sort_values("frequency_of_signal_Hz")
-            found = float(slowest["z_re_ohm"].iloc[0]) * float(slowest["area_cm2"].iloc[0])
-    total = found if found > 0 else PARAMETERS[0][2]
-    return {"series__expected": np.array([expected_logit(total, kind)])}
 
 
 def build(x: Inputs) -> None:
@@ -304,7 +308,7 @@ def build(x: Inputs) -> None:
                            source=source)
              for name, family, location, width, unit, meaning, source in PARAMETERS}
     swap, area, um = x["blocking"], x["area_cm2"], x["thickness_um"]
-    share = expit(given["series_logit"] + x.data("series__expected")[0])
+    share = expit(given["series_logit"] + expected_logit(x[LOW], swap))
     series, electronic, ionic = rails(given["total"], share, given["ratio"], swap)
     contact, line_exponent = exponents(given["contact_exponent_logit"], given["line_logit"])
     line_ln_tau = given["line_ln_tau"]
@@ -315,21 +319,21 @@ def build(x: Inputs) -> None:
     noise = given["noise"] * pt.sqrt(real**2 + imaginary**2) / area
     x.observe("z_re_ohm", "Normal", mu=real / area, sigma=noise)
     x.observe("z_im_ohm", "Normal", mu=imaginary / area, sigma=noise)
-    x.observe(SERIES_COLUMN, "LogNormal", mu=series + 0.0 * um, sigma=SERIES_READING)
+    x.observe(SERIES_COLUMN, "LogNormal", mu=series, sigma=SERIES_READING)
     x.report("electronic_conductivity", 0.1 * um / electronic)
     x.report("ionic_conductivity", 0.1 * um / ionic)
 
 
-SERIES_COLUMN = "series_ohm_cm2"
 MODEL = LabModel(
     name="transmission_line",
     build=build,
     factors=(Factor("frequency_of_signal_Hz", level="row"), Factor("area_cm2", level="cell"),
-             Factor("thickness_um", level="cell"), Factor("blocking", 0.0, "cell")),
+             Factor("thickness_um", level="cell"), Factor("blocking", 0.0, "cell"),
+             Factor(LOW, PARAMETERS[0][2], "cell")),
     groups=(),
     outcomes=(Outcome("z_re_ohm", alike=("spectrum",)), Outcome("z_im_ohm", alike=("spectrum",)),
               Outcome(SERIES_COLUMN, "LogNormal", alike=("spectrum",))),
-    prepare=prepare, encoders=(encode_series,),
+    prepare=prepare,
     what="Electronic and ionic conductivity from one spectrum of a blocking cell (two rails and "
          "their interface); informed by: nothing published",
     source="Siroma et al., J. Power Sources 316 (2016) 215; Alabdali et al. (2024), "
