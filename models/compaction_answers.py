@@ -74,7 +74,8 @@ def heckel_lines(table: pd.DataFrame, *, above_MPa: float) -> pd.DataFrame:
         raise TableError("Heckel's line", problems)
     keys = pd.DataFrame({STATE: state, "lot": text(table, "lot"), "cell": text(table, "cell")})
     found = []
-    for key, at in keys[usable].groupby([STATE, "lot", "cell"], sort=False).indices.items():
+    groups: dict[Any, Any] = keys[usable].groupby([STATE, "lot", "cell"], sort=False).indices
+    for key, at in groups.items():
         rows = np.flatnonzero(usable)[at]
         above = rows[line[rows]]
         if len(above) < 3 or len(np.unique(highest[above])) < 2:
@@ -177,14 +178,15 @@ def _powders(fit: Fit) -> tuple[pd.DataFrame, list[int]]:
     codes = ("density_state", "lot", "sieve", "d50_um", PHI)
     seen = pd.DataFrame({name: columns[name][read.astype(int)] for name in codes})
     rows, count = [], []
-    for key, part in seen.groupby([STATE, "lot", "sieve", "d50_um"], sort=True):
-        state, lot, sieve, size = (float(v) for v in key)  # type: ignore[attr-defined]
+    groups: Any = seen.groupby([STATE, "lot", "sieve", "d50_um"], sort=True)
+    for key, part in groups:
+        state, lot, sieve, size = (float(v) for v in key)
         rows.append({STATE: NAMES[state], "lot": levels["lot"][int(lot) - 1],
                      "sieve": levels["sieve"][int(sieve) - 1] if sieve else "", "d50_um": size})
         count.append(len(part))
     for state in (IN, OUT):
         rows.append({STATE: NAMES[state], "lot": "", "sieve": "", "d50_um": np.nan})
-        count.append(int((seen[STATE] == state).sum()))
+        count.append(int(np.sum(seen[STATE].to_numpy() == state)))
     return pd.DataFrame(rows).assign(**{HIGHEST: 1000.0, NOW: 0.0}), count
 
 

@@ -196,8 +196,7 @@ def read_gamma(
 
 
 def moment_mean(
-    edges_um: Sequence[float], shares: Sequence[float], p: int, q: int,
-    weighting: str = "number",
+    edges_um: Any, shares: Any, p: int, q: int, weighting: str = "number"
 ) -> float:
     """Mean diameter D[p, q] of a histogram (um).
 
@@ -219,7 +218,7 @@ def moment_mean(
 
 
 def histogram(
-    edges_um: Sequence[float], shares: Sequence[float], *, given: str, wanted: str
+    edges_um: Any, shares: Any, *, given: str, wanted: str
 ) -> pd.DataFrame:
     """Shares of a histogram with other weights, for example volumes from counted particles.
 
@@ -249,7 +248,7 @@ def histogram(
         f"share by {wanted}": weight, f"cumulative share by {wanted}": np.cumsum(weight)})
 
 
-def _classes(edges_um: Sequence[float], shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _classes(edges_um: Any, shares: Any) -> tuple[np.ndarray, np.ndarray]:
     edges, weight = np.asarray(edges_um, dtype=float), np.asarray(shares, dtype=float)
     if len(edges) != len(weight) + 1:
         raise ValueError(f"{len(weight)} classes need {len(weight) + 1} edges, not {len(edges)}")

@@ -3,6 +3,8 @@
 All densities here are simulated; none is printed for any powder.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,19 @@ GAIN = {"in die": 0.75, "out of die": 0.6}
 YIELD = {"in die": 900.0, "out of die": 1500.0}
 ERROR = {"in die": 0.004, "out of die": 0.006}
 STEPS = (100.0, 200.0, 300.0, 450.0, 600.0, 800.0, 1000.0, 1250.0, 1500.0, 1700.0)
+
+
+def lines(table: pd.DataFrame, above_MPa: float) -> Any:
+    """Heckel's lines; Any, for pandas' own types cannot follow a column by name."""
+    return compaction.heckel_lines(table, above_MPa=above_MPa)
+
+
+def yields(given: Any, **how: Any) -> Any:
+    return compaction.yield_pressures(given, **how).set_index(["density_state", "lot"])
+
+
+def labelled(fit: Any, **settings: Any) -> Any:
+    return compaction.densities(fit, pd.DataFrame(settings))
 
 
 def true_density(state, highest, now, yield_MPa):
@@ -136,18 +151,18 @@ def exact(state="out of die", yield_MPa=950.0, pressures=(100, 300, 600, 900, 12
 
 
 def test_the_line_is_exact_above_the_boundary_and_wrong_with_the_early_regime_in_it():
-    found = compaction.heckel_lines(exact(), above_MPa=500.0).iloc[0]
+    found = lines(exact(), 500.0).iloc[0]
     assert found["yield_pressure_MPa"] == pytest.approx(950.0, rel=1e-6)
     assert found["intercept"] == pytest.approx(LOOSE + GAIN["out of die"], rel=1e-6)
     assert (found["readings"], found["left_out"]) == (5, 2)
-    wrong = compaction.heckel_lines(exact(), above_MPa=1.0).iloc[0]
+    wrong = lines(exact(), 1.0).iloc[0]
     assert wrong["yield_pressure_MPa"] < 0.9 * 950.0
     assert wrong["standard error, MPa"] > 10.0 > found["standard error, MPa"]
 
 
 def test_lines_in_and_out_of_the_die_are_two():
     table = pd.concat([exact(), exact("in die", 600.0).assign(cell="Q")], ignore_index=True)
-    found = compaction.heckel_lines(table, above_MPa=500.0)["yield_pressure_MPa"]
+    found = lines(table, 500.0)["yield_pressure_MPa"]
     assert found["out of die", "A", "P"] == pytest.approx(950.0)
     assert found["in die", "A", "Q"] == pytest.approx(600.0)
 
@@ -156,13 +171,12 @@ def test_releases_and_further_cycles_are_not_part_of_a_line():
     more = exact("in die", 600.0)
     released = more.tail(1).assign(stack_MPa=10.0, sweep="release", relative_density=0.7)
     again = more.assign(cycle=2.0, relative_density=0.99)
-    found = compaction.heckel_lines(pd.concat([more, released, again], ignore_index=True),
-                                    above_MPa=500.0)
+    found = lines(pd.concat([more, released, again], ignore_index=True), 500.0)
     assert found["yield_pressure_MPa"].tolist() == pytest.approx([600.0])
 
 
 def test_a_reading_of_one_or_more_is_refused_by_the_transform_only(model):
-    table, _ = simulated(3)
+    table: Any = simulated(3)[0]
     above = table.index[table["relative_density"].ge(1.0) & table["sweep"].eq("compression")]
     assert len(above) > 2 and (table.loc[above, "density_state"] == "in die").all()
     with pytest.raises(data.TableError, match=f"row {above[0]}, column 'relative_density'.*does "
@@ -203,8 +217,7 @@ def test_all_readings_are_kept_above_one_too(both):
 
 def test_intervals_hold_the_truth_and_say_their_kind(both):
     fit, truth = both
-    found = compaction.yield_pressures(fit, level=0.95)
-    known = found[found["lot"].ne("")].set_index(["density_state", "lot"])
+    known = yields(fit, level=0.95).drop(index="", level="lot")
     for key, value in truth.items():
         low, high = (known.loc[key, f"95 % equal-tailed interval, {end}"]
                      for end in ("low", "high"))
@@ -218,8 +231,7 @@ def test_intervals_hold_the_truth_and_say_their_kind(both):
 
 def test_in_die_and_out_of_die_are_never_pooled(both, inside):
     """In-die readings say nothing about yield out of the die, and out-of-die ones nothing in it."""
-    alone, together = (compaction.yield_pressures(f).set_index(["density_state", "lot"])
-                       for f in (inside, both[0]))
+    alone, together = yields(inside), yields(both[0])
     outside = alone.loc[("out of die", "")]
     assert outside["informed_by"] == "from the prior" and outside["readings"] == 0
     assert outside["median, MPa"] == pytest.approx(500.0, rel=0.15)
@@ -237,9 +249,8 @@ def test_what_was_not_varied_is_from_the_prior(both):
 
 
 def test_a_cathode_pressed_at_380_mpa_is_labelled_from_the_prior(both):
-    settings = pd.DataFrame({"pelletizing_MPa": [380.0, 380.0, 1000.0, 60.0],
-                             "active_volume_fraction": [0.485, 0.0, 0.0, 0.0]})
-    found = compaction.densities(both[0], settings)
+    found = labelled(both[0], pelletizing_MPa=[380.0, 380.0, 1000.0, 60.0],
+                     active_volume_fraction=[0.485, 0.0, 0.0, 0.0])
     assert found["informed_by"].tolist() == ["from the prior", "data", "data", "from the prior"]
     assert "0.48 of active material" in found["why"][0]
     assert "early regime with probability" in found["why"][3]
@@ -250,8 +261,7 @@ def test_a_cathode_pressed_at_380_mpa_is_labelled_from_the_prior(both):
 
 def test_a_powder_read_above_the_boundary_only_tells_nothing_of_what_is_pressed_below(model):
     table, _ = simulated(5, states=("out of die",), steps=(700.0, 900.0, 1200.0, 1500.0, 1700.0))
-    found = compaction.densities(model.fit(table, seed=2), pd.DataFrame(
-        {"pelletizing_MPa": [150.0, 1200.0]}))
+    found = labelled(model.fit(table, seed=2), pelletizing_MPa=[150.0, 1200.0])
     assert found["informed_by"].tolist() == ["from the prior", "data"]
     assert "no density was read at so low a pressure" in found["why"][0]
 
@@ -269,8 +279,7 @@ def test_readings_of_one_pellet_share_its_error(model):
     table, _ = simulated(7, lots=1, states=("out of die",), steps=STEPS[2:])
     one = table.assign(cell=None)
     five = table.assign(cell=[f"P{k}" for k in range(len(table))])
-    at = pd.DataFrame({"pelletizing_MPa": [1000.0], "lot": ["not stated"]})
-    at = at.assign(lot="L0")
+    at = pd.DataFrame({"pelletizing_MPa": [1000.0], "lot": ["L0"]})
     sd = [model.fit(t, seed=3).quantity("expected_density", at).to_numpy().std()
           for t in (one, five)]
     assert sd[0] > 1.4 * sd[1]
@@ -359,14 +368,13 @@ def test_what_the_printed_numbers_inform_and_what_they_leave_to_the_prior(model)
     assert said["compaction.yield_pressure_in_die"] == "data"
     for name in ("yield_pressure_out_of_die", "regime_boundary", "loose_packing", "lot_yield_sd"):
         assert said[f"compaction.{name}"] == "from the prior"
-    found = compaction.yield_pressures(plain).set_index(["density_state", "sieve"])
+    found: Any = compaction.yield_pressures(plain).set_index(["density_state", "sieve"])
     fine, coarse = (found.loc[("in die", s), "median, MPa"] for s in ("<50 um", ">50 um"))
     # A printed slope holds the elastic part: the plastic yield pressures are higher than it.
     assert fine > 1.2 * 950 and coarse > 1.1 * 1650 and coarse > fine
     widths = [np.log(f.parameters()["compaction.regime_boundary"]).std() for f in (plain, told_so)]
     assert widths[1] < 0.6 * widths[0]
-    cathode = compaction.densities(told_so, pd.DataFrame(
-        {"pelletizing_MPa": [380.0], "active_volume_fraction": [0.485]}))
+    cathode = labelled(told_so, pelletizing_MPa=[380.0], active_volume_fraction=[0.485])
     assert cathode["informed_by"].item() == "from the prior"
     assert "early regime" in cathode["why"].item()
     assert cathode["sd_over_prior_sd"].item() > 0.8
@@ -377,8 +385,7 @@ def test_intervals_of_yield_pressures_are_right_as_often_as_they_say(model):
     inside = []
     for seed in range(40):
         table, truth = simulated(100 + seed)
-        found = compaction.yield_pressures(model.fit(table, seed=seed)).set_index(
-            ["density_state", "lot"])
+        found = yields(model.fit(table, seed=seed))
         inside += [found.loc[key, "90 % equal-tailed interval, low"] < value
                    < found.loc[key, "90 % equal-tailed interval, high"]
                    for key, value in truth.items()]
