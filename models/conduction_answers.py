@@ -10,9 +10,10 @@ import pandas as pd
 
 from .activation_volume import PREFACTOR_SHARE, per_ion
 from .conduction_rows import OUTCOME, TYPICAL
-from .stack_pressure import PRIOR_DRIVEN
 
 LEVEL = 0.9
+PRIOR_DRIVEN = 0.8
+"""Ratio of sds, posterior over prior, above which a number is the prior's."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from .activation_volume import INTRINSIC_MPA
 from .engine.encode import PARENTS, number, text
 from .engine.inputs import slots_for
 
-OUTCOME = "conductivity_mS_cm"
+OUTCOME, VOLUME = "conductivity_mS_cm", "activation_volume_cm3_mol"
 TYPICAL = "typical laboratory"
 """Name of the study whose deviation is zero by definition."""
 HOMES = ("sieve", "study", "lot")
@@ -41,13 +42,53 @@ def preparer(
         """
         rows = rows.copy()
         now, highest = number(rows, NOW), number(rows, HIGHEST)
-        _refuse_zero(rows, now)
+        _refuse(rows, now, highest, fitting)
         if not fitting:
             rows[HIGHEST] = np.fmax(highest, now)  # what is pressed now has been pressed
             return rows, []
         return rows, [*_labels(rows), *_densities(rows), *_sweeps(rows, compression)]
 
     return prepare
+
+
+def complete(table: pd.DataFrame, *, temperature_degC: float) -> pd.DataFrame:
+    """A published table with what it leaves open filled in, said in ``note``.
+
+    A pressure that is printed as a range becomes its geometric mean: the readings concerned are
+    maxima over the pressure, where it matters least. A temperature that is not stated becomes the
+    one given.
+
+    Parameters
+    ----------
+    table
+        Rows as ``data.load`` returns them.
+    temperature_degC
+        Temperature of the readings that state none.
+    """
+    done = table.copy()
+    note = text(done, "note")
+    ends = number(done, f"{NOW}_low") * number(done, f"{NOW}_high")
+    ranged = np.isnan(number(done, NOW)) & ~np.isnan(ends)
+    middle = np.sqrt(np.where(ranged, ends, 1.0))
+    done[NOW] = np.where(ranged, middle, number(done, NOW))
+    note = note.where(~ranged, note + "; stack_MPa: middle of the printed range")
+    unsaid = np.isnan(number(done, "temperature_degC"))
+    done["temperature_degC"] = number(done, "temperature_degC", temperature_degC)
+    done["note"] = note.where(~unsaid, note + "; temperature_degC: assumed")
+    return done
+
+
+def encode_volumes(
+    rows: pd.DataFrame, table: pd.DataFrame, statements: bool
+) -> dict[str, np.ndarray]:
+    """Printed activation volumes (cm3/mol) from slopes of readings; one number printed for several
+    fractions counts once, simulations do not count."""
+    value = number(table, VOLUME)
+    use = ~np.isnan(value) & ~text(table, "technique").str.contains("simulation").to_numpy()
+    use &= ~text(table, "kind").eq("statement").to_numpy()
+    shared = text(table, f"{VOLUME}_shared").to_numpy()
+    kept = {(shared[k] or f"row {k}"): value[k] for k in np.flatnonzero(use)}
+    return {"printed_volume__numbers": np.array(list(kept.values()), dtype=float)}
 
 
 def encode_homes(
@@ -68,13 +109,36 @@ def encode_homes(
     return {"cell__home": home}
 
 
-def _refuse_zero(rows: pd.DataFrame, now: np.ndarray) -> None:
-    zero = np.flatnonzero(now <= 0)
-    if len(zero):
-        raise TableError("table", [Problem(
-            rows.index[k], NOW, f"{now[k]:g}",
-            "a pressure above 0: contacts part without any; give that of the spring or the frame")
-            for k in zero])
+def _refuse(rows: pd.DataFrame, now: np.ndarray, highest: np.ndarray, fitting: bool) -> None:
+    problems = [Problem(
+        rows.index[k], NOW, f"{now[k]:g}",
+        "a pressure above 0: contacts part without any; give that of the spring or the frame")
+        for k in np.flatnonzero(now <= 0)]
+    if fitting:
+        problems += _falling(rows, highest)
+    if problems:
+        raise TableError("table" if fitting else "settings", problems)
+
+
+def _falling(rows: pd.DataFrame, highest: np.ndarray) -> list[Problem]:
+    """Within the release sweeps of a pellet the highest pressure cannot fall."""
+    problems = []
+    release = text(rows, "sweep").eq("release") & text(rows, "cell").ne("")
+    labels = [text(rows, c) for c in ("study", "lot", "sieve", "batch", "cell")]
+    pellet = np.array([str(key) for key in zip(*labels, strict=True)], dtype=object)
+    cycle = number(rows, "cycle", 1.0)
+    for name in dict.fromkeys(pellet[release.to_numpy()]):
+        at = np.flatnonzero(release.to_numpy() & (pellet == name))
+        at = at[np.argsort(cycle[at], kind="stable")]
+        for before, k in pairwise(at):
+            if highest[k] < highest[before] * (1.0 - 1e-6):
+                problems.append(Problem(
+                    rows.index[k], HIGHEST, f"{highest[k]:g}",
+                    f"{highest[before]:g} or more: pellet {text(rows, 'cell').iloc[k]!r} has seen "
+                    f"that in row {rows.index[before]}, and the highest pressure so far cannot "
+                    f"fall. The pressure during the reading is {NOW}; another pellet has a label "
+                    "of its own; cycle counts the compressions"))
+    return problems
 
 
 def _labels(rows: pd.DataFrame) -> list[str]:

@@ -28,7 +28,8 @@ FORM_SD = math.log1p(FORM_ERROR) / 1.6448536269514722 / math.log(80.0 / 50.0)
 """The same as an sd of ln factor, per ln of the ratio of two pressures."""
 SAME = 0.1
 """Relative distance within which a pressure counts as read."""
-PRIOR_DRIVEN = 0.8
+RELEASED = 0.7
+"""Share of the highest pressure below which a pellet counts as released."""
 PRIOR_DRAWS = 4000
 
 
@@ -49,7 +50,7 @@ class StackCorrection:
     sd_ln
         Sd of ln factor: what a comparison across the two pressures widens by.
     prior_driven
-        True where readings have narrowed it by less than a fifth.
+        True unless released pellets of the fraction were read at both pressures.
     draws
         Draws of the factor, ``(draws,)``.
     """
@@ -68,7 +69,7 @@ class StackCorrection:
     @property
     def sentence(self) -> str:
         """What it says, with the label."""
-        whence = ("from the prior: no readings at these pressures inform it" if self.prior_driven
+        whence = ("from the prior: no released pellet was read at both" if self.prior_driven
                   else "informed by readings")
         return (f"From {self.from_MPa:g} to {self.to_MPa:g} MPa the conductivity changes by a "
                 f"factor of {self.factor:.2f} ({100 * self.level:.0f} % equal-tailed interval "
@@ -109,20 +110,19 @@ def stack_correction(
         raise ValueError(f"level = {level} must lie between 0 and 1")
     at = (from_MPa, to_MPa, pelletizing_MPa, temperature_degC, cycle)
     rng = np.random.default_rng(seed)
-    prior = _ln_factor(draws_of(_model(source), rng=rng), *at)
     fitted = hasattr(source, "posterior")
-    draws = draws_of(source, sieve) if fitted else None
-    ln_factor = _ln_factor(draws, *at) if draws is not None else prior
-    prior_driven = not fitted or float(ln_factor.std()) > PRIOR_DRIVEN * float(prior.std())
-    if not (fitted and _was_read(source, sieve, (from_MPa, to_MPa))):
+    draws = draws_of(source, sieve) if fitted else draws_of(_model(source), rng=rng)
+    ln_factor = _ln_factor(draws, *at)
+    prior_driven = not (fitted and _was_read(source, sieve, (from_MPa, to_MPa)))
+    if prior_driven:
         form = FORM_SD * abs(math.log(to_MPa / from_MPa))
         # spaced, not drawn: the same sd at any number of draws
         spaced = ndtri((np.arange(len(ln_factor)) + 0.5) / len(ln_factor))
         ln_factor = ln_factor + form * rng.permutation(spaced)
     ends = np.quantile(ln_factor, [0.5 - level / 2, 0.5, 0.5 + level / 2])
     ends = _at_least(ends, from_MPa, to_MPa, level) if prior_driven else ends
-    volume = (draws or draws_of(_model(source), rng=rng))["apparent_activation_volume"]
-    intrinsic = pressure_factor(np.median(volume), to_MPa - from_MPa, temperature_degC)
+    volume = np.median(draws["apparent_activation_volume"])
+    intrinsic = pressure_factor(volume, to_MPa - from_MPa, temperature_degC)
     low, middle, high = np.exp(ends)
     return StackCorrection(from_MPa, to_MPa, float(middle), float(low), float(high), level,
                            float(intrinsic), float(ln_factor.std()), prior_driven,
@@ -225,7 +225,7 @@ def _ln_factor(p: dict[str, np.ndarray], first: float, second: float, pelletizin
 
     highest = max(pelletizing_MPa, first, second)
     ln_g = compaction(highest, p["joining"], p["joining_pressure"], p["densification"],
-                      p["densification_pressure"])
+                      p["joining_pressure"] + p["densification_pressure"])
     ln_bulk = thermal_factor(temperature_degC, p["activation_energy"]) + ln_g
     dense = 1000.0 / p["bulk_conductivity"] * np.exp(-ln_bulk)
     total = []
@@ -233,7 +233,7 @@ def _ln_factor(p: dict[str, np.ndarray], first: float, second: float, pelletizin
         pressed = np.exp(p["apparent_activation_volume"] * now / thermal_energy(temperature_degC))
         total.append(dense * pressed + contact_resistivity(
             now, highest, cycle, p["contact_resistivity"], p["contact_exponent"],
-            p["history_exponent"], p["cycle_exponent"]))
+            p["closing_pressure"], p["history_exponent"], p["cycle_exponent"]))
     return np.log(total[0] / total[1])
 
 
@@ -242,6 +242,7 @@ def _was_read(fit: Any, sieve: str | None, pressures: tuple[float, float]) -> bo
     taken = fit.table.loc[[fit.encoded.index[k] for k in rows]]
     mine = taken if sieve is None else taken[text(taken, "sieve").eq(sieve)]
     now = number(mine, "stack_MPa")
+    now = now[now < RELEASED * number(mine, "pelletizing_MPa")]
     return all(np.any(np.abs(now / p - 1.0) <= SAME) for p in pressures)
 
 

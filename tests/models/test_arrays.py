@@ -11,6 +11,7 @@ import pytest
 from pytensor.compile.maker import function as compile_function
 from pytensor.gradient import grad as gradient_of
 from ssbayes.models import (
+    activation_volume,
     agglomerates,
     annealing_kinetics,
     capacity,
@@ -19,6 +20,7 @@ from ssbayes.models import (
     circuit,
     compaction,
     composition,
+    conduction,
     courses,
     desirability,
     fading,
@@ -34,6 +36,7 @@ from ssbayes.models import (
     slurry,
     slurry_recipe,
     transmission_line,
+    transport_bounds,
 )
 from ssbayes.models.engine import expit, namespace, ordinal
 from ssbayes.models.engine.arrays import without_gradient
@@ -248,6 +251,25 @@ FUNCTIONS = {
                  *several(1.3, -0.8, 0.9))),
     "rank": (lambda m, s, a, b: sum(ordinal.moments(m, s, [a, b])),
              (np.array([-30.0, 0.0, 4.0, 9.0]), *several(1.3, -0.8, 0.9))),
+    "pressure_factor": (activation_volume.pressure_factor,
+                        (*several(1.4), np.array([0.0, 100.0, 500.0, 1700.0]), *several(25.0))),
+    "pellet_compaction": (conduction.compaction,
+                          (np.array([10.0, 100.0, 500.0, 1700.0]),
+                           *several(1.8, 120.0, 0.3, 1000.0))),
+    "of_density": (conduction.of_density, (np.array([0.55, 0.8, 0.95, 1.03]), *several(2.5))),
+    "contact_resistivity": (conduction.contact_resistivity,
+                            (np.array([10.0, 80.0, 300.0, 1500.0]), *several(1700.0),
+                             np.array([1.0, 2.0, 3.0, 1.0]),
+                             *several(500.0, 1.2, 150.0, 0.1, 1.0))),
+    "thermal_factor": (conduction.thermal_factor, (np.array([-20.0, 25.5, 60.0, 100.0]),
+                                                   *several(0.3))),
+    "pellet_conductivity": (conduction.pellet_conductivity,
+                            (*several(8.0, -0.1, 1.4), np.array([10.0, 80.0, 300.0, 1500.0]),
+                             *several(25.0), np.array([500.0, 60.0, 5.0, 0.0]))),
+    "wiener": (transport_bounds.wiener, (np.array([0.1, 0.36, 0.7, 1.0]), *several(1.25))),
+    "hashin_shtrikman": (transport_bounds.hashin_shtrikman,
+                         (np.array([0.1, 0.36, 0.7, 1.0]), *several(1.25))),
+    "bruggeman": (transport_bounds.bruggeman, (np.array([0.1, 0.36, 0.7, 1.0]), *several(1.25))),
     "expit": (expit, (np.array([-40.0, -1.0, 0.0, 3.0]),)),
     "heckel_transform": (compaction.heckel_transform, (np.array([0.1, 0.5, 0.85, 0.99]),)),
     "heckel_density": (compaction.heckel_density, (np.array([0.1, 0.7, 1.9, 5.0]),)),
