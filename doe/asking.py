@@ -139,4 +139,6 @@ def _entry(
     setting: Mapping[Any, Any], predicted: Mapping[Any, Any] | None, reason: str
 ) -> dict[str, Any]:
     values = {k: None if predicted is None else plain(float(predicted[k])) for k in PREDICTED}
-    return {"settings": {k: plain(v) for k, v in setting.items()}, **values, "reason": str(reason)}
+    further = {k: plain(float(v)) for k, v in (predicted or {}).items() if k not in PREDICTED}
+    entry = {"settings": {k: plain(v) for k, v in setting.items()}, **values}
+    return entry | {"reason": str(reason)} | ({"further": further} if further else {})

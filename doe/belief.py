@@ -107,6 +107,8 @@ def believe(
     seed: int,
     options: Mapping[str, Any] | None = None,
     kept: Mapping[str, np.ndarray] | None = None,
+    key: str = "",
+    assumed: float | None = None,
 ) -> Belief:
     """Learn from rows.
 
@@ -126,6 +128,12 @@ def believe(
         ``statements``: whether published statements among the rows take part.
     kept : mapping of arrays, optional
         `Belief.kept` of the same rows and model: nothing is fitted again.
+    key : str
+        Set apart what is kept of this outcome from what is kept of another; the draws of the
+        model are shared.
+    assumed : float, optional
+        Share of the draws that the physics gets whatever the readings say of it; 1 to learn
+        about its parameters, 0.5 to tell it from data alone.
 
     Raises
     ------
@@ -144,13 +152,16 @@ def believe(
         told = physics.Physics.learn(
             model, rows, space, objective, fixed, seed, dict(options or {}), known
         )
-        parts.append(_with_physics(told, seen, space, seed, known, notes))
-    if model is None or len(seen) >= 3:
-        parts.append(_alone(seen, space, seed, known))
+        parts.append(_with_physics(told, seen, space, seed, known, notes, key))
+    if assumed != 1.0 and (model is None or len(seen) >= 3):
+        parts.append(_alone(seen, space, seed, known, key))
     weight = float(model is not None)
     if len(parts) == 2:
         weight = share(parts[0][2], parts[1][2], np.random.default_rng([seed, 3]))
         notes.append(_verdict(weight, len(seen)))
+        weight = weight if assumed is None else assumed
+    elif assumed == 1.0 and model is not None:
+        notes.append("what is learned is about the parameters of the physics, which is assumed")
     elif model is not None:
         notes.append(
             f"{len(seen)} readings of {objective} at this condition are too few to weigh the "
@@ -191,6 +202,7 @@ def _with_physics(
     seed: int,
     kept: dict[str, np.ndarray],
     notes: list[str],
+    key: str = "",
 ) -> tuple[Values, Values, np.ndarray]:
     """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
     cell, batch = told.scatter(seen.settings)
@@ -211,9 +223,9 @@ def _with_physics(
         np.random.default_rng([seed, 1]),
         known=mean - level,
         spread=told.spread(seen.settings),
-        theta=kept.get("theta_physics"),
+        theta=kept.get(f"theta_physics{key}"),
     )
-    kept["theta_physics"] = process.theta
+    kept[f"theta_physics{key}"] = process.theta
     factor = float(np.sqrt(np.mean(process.factor(NOISE) ** 2)))
     notes += told.notes
     scaled = 1.0 + np.quantile(process.slope, [TAIL, 0.5, 1.0 - TAIL])
@@ -234,7 +246,7 @@ def _with_physics(
 
 
 def _alone(
-    seen: Readings, space: Space, seed: int, kept: dict[str, np.ndarray]
+    seen: Readings, space: Space, seed: int, kept: dict[str, np.ndarray], key: str = ""
 ) -> tuple[Values, Values, np.ndarray]:
     """The same without physics; the noise is learned from the readings."""
     centre = float(seen.value.mean())
@@ -251,9 +263,9 @@ def _alone(
         prior,
         scale,
         np.random.default_rng([seed, 2]),
-        theta=kept.get("theta_alone"),
+        theta=kept.get(f"theta_alone{key}"),
     )
-    kept["theta_alone"] = process.theta
+    kept[f"theta_alone{key}"] = process.theta
     squares = process.factor(NOISE) ** 2
     if (seen.batch >= 0).any():
         squares = squares + process.factor(BATCH) ** 2

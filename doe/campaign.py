@@ -6,7 +6,7 @@ with the same words goes on where it stopped, in this process or another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,12 +17,14 @@ from . import asking, intake, posterior, recommend
 from . import state as states
 from .declaration import Declaration, declare, differences, from_dict
 from .errors import CampaignError, unknown
+from .posterior import Views
 from .ranking import LEVEL, Comparison, Ranking
 from .space import Space
 from .state import PREDICTED, State
 from .store import Event, Store, StoreChanged, event
 
 if TYPE_CHECKING:
+    from ..models.desirability import Goal
     from ..models.engine.lab_model import LabModel
 
 RETRIES = 50
@@ -30,13 +32,13 @@ AT_ONCE = 96
 
 
 class Campaign:
-    """A search for the setting with the largest or smallest expected outcome.
+    """A search for the setting with the best expected outcome, or for knowledge.
 
     Parameters
     ----------
     space : Space
-    maximize, minimize : str
-        One of them: the outcome column.
+    maximize, minimize : str or list of str
+        Outcome columns. Several are traded: suggestions go for the front between them.
     fixed : mapping, optional
         Columns that stay the same (``{"c_rate": 0.1, "filling": 0.5}``): what the model needs and
         the space lacks, and the conditions that suggestions are for.
@@ -54,6 +56,24 @@ class Campaign:
     options : mapping, optional
         For the strategy: ``{"statements": True}`` lets the model use published statements,
         ``{"estimator": "RF"}`` is for skopt.
+    target : mapping of outcome to value, optional
+        Outcomes that are to come as near to a value as can be.
+    goals : list of Goal, optional
+        In place of the three above: desirabilities with limits and weights.
+    require : list of rules, or mapping of rule to probability, optional
+        Limits on outcomes (``"retention >= 0.9"``) that a recommended setting's true mean keeps
+        with that probability, 0.8 where none is given.
+    robust : float
+        Standard deviations of the next cell that are taken off the mean: reproducible rather
+        than best.
+    cost : str, optional
+        Formula of what an experiment costs, such as ``"30 + milling_min"``: suggestions go for
+        gain per cost.
+    learn : list of parameters or "models", optional
+        Suggestions tell most about these parameters of the model, or about whether its physics
+        or data alone is right, through readings of the outcome.
+    decide : str, optional
+        A factor with few values: suggestions tell most about which of them is best.
 
     Raises
     ------
@@ -67,8 +87,8 @@ class Campaign:
         self,
         space: Space,
         *,
-        maximize: str | None = None,
-        minimize: str | None = None,
+        maximize: str | Sequence[str] | None = None,
+        minimize: str | Sequence[str] | None = None,
         fixed: Mapping[str, Any] | None = None,
         model: str | LabModel | None = None,
         store: str | Path | None = None,
@@ -77,6 +97,13 @@ class Campaign:
         initial: int | None = None,
         unit: str | None = None,
         options: Mapping[str, Any] | None = None,
+        target: Mapping[str, float] | None = None,
+        goals: Sequence[Goal] | None = None,
+        require: Sequence[str] | Mapping[str, float] | None = None,
+        robust: float = 0.0,
+        cost: str | None = None,
+        learn: str | Sequence[str] | None = None,
+        decide: str | None = None,
     ) -> None:
         made = declare(
             space,
@@ -89,6 +116,13 @@ class Campaign:
             initial=initial,
             unit=unit,
             options=options,
+            target=target,
+            wanted=goals,
+            require=require,
+            robust=robust,
+            cost=cost,
+            learn=learn,
+            decide=decide,
         )
         self._begin(Store(store), made)
 
@@ -133,7 +167,7 @@ class Campaign:
 
     @property
     def objective(self) -> str:
-        """The outcome column that is maximized or minimized."""
+        """The outcome column that is gone for, the first where there are several."""
         return self._declaration.objective
 
     @property
@@ -155,8 +189,9 @@ class Campaign:
         DataFrame
             ``suggestion`` (its id), the factors, ``predicted_mean`` with its 90 % equal-tailed
             interval ``predicted_low`` to ``predicted_high`` for the mean of the setting,
-            ``predicted_cell_sd`` (spread of the next cell), ``reason``. ``attrs["notes"]`` holds
-            remarks.
+            ``predicted_cell_sd`` (spread of the next cell), ``reason``; with several outcomes the
+            same of each (``predicted_mean_porosity``), with requirements ``predicted_p_meets``.
+            ``attrs["notes"]`` holds remarks.
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
             raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")
@@ -170,7 +205,9 @@ class Campaign:
 
         self._write(decide)
         state = self._state()
-        table = state.open(by)[[*self.space.names, *PREDICTED, "reason"]].reset_index()
+        told = [c for c in state.suggestions if c.startswith("predicted_")]
+        names = [*self.space.names, *PREDICTED, *(c for c in told if c not in PREDICTED), "reason"]
+        table = state.open(by)[names].reset_index()
         last = [e.body for e in state.events if e.kind == "suggest"][-1:]
         table.attrs["notes"] = list(last[0]["notes"]) if last else []
         table.attrs["interval"] = f"{LEVEL:.0%} equal-tailed, mean of the setting"
@@ -257,8 +294,7 @@ class Campaign:
             interval, ``allowed`` (within the space and its rules), and what `doe.rank` gives; best
             first. On unchanged data the kept draws answer, without a fit.
         """
-        settings, draws = self._tried()
-        return recommend.ranking(settings, draws, self._declaration, level)
+        return recommend.ranking(*self._tried(), self._declaration, level)
 
     def best(self, over: Literal["tried", "space"] = "tried", level: float = LEVEL) -> pd.Series:
         """The recommended setting: the best expected mean, not the luckiest reading.
@@ -283,11 +319,11 @@ class Campaign:
         if over != "space":
             raise CampaignError(unknown(over, ("tried", "space"), "value of over"))
 
-        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, np.ndarray]]:
+        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views]]:
             if d.model_body is None and states.tried(state.rows, d).empty:
                 raise self._nothing_measured()
-            settings, draws, events = posterior.best_in_space(d, state)
-            return events, (settings, draws)
+            settings, seen, events = posterior.best_in_space(d, state)
+            return events, (settings, seen)
 
         return recommend.best_in_space(*self._write(decide), d, level)
 
@@ -302,7 +338,7 @@ class Campaign:
         """
         d = self._declaration
 
-        def decide(state: State) -> tuple[list[Event], tuple[np.ndarray, list[str]]]:
+        def decide(state: State) -> tuple[list[Event], tuple[Views, list[str]]]:
             pair = [self._setting(given, state) for given in (a, b)]
             names = [
                 given if isinstance(given, str) else recommend.label(setting.iloc[0], d.space)
@@ -310,21 +346,20 @@ class Campaign:
             ]
             settings = pd.concat(pair, ignore_index=True)
             purpose = f"compare {states.digest(settings.to_dict('list'))}"
-            draws, events = posterior.at(d, state, settings, purpose)
-            return events, (draws, names)
+            seen, events = posterior.views(d, state, settings, purpose)
+            return events, (seen, names)
 
-        draws, names = self._write(decide)
-        return recommend.comparison(draws, names, equal_within, d)
+        seen, names = self._write(decide)
+        return recommend.comparison(seen, names, equal_within, d)
 
     def close(self) -> None:
         """Forget a campaign in memory; a file needs no closing."""
         self._store.close()
 
     def __repr__(self) -> str:
-        goal = "maximize" if self._declaration.maximize else "minimize"
         body = self._declaration.model_body
         return (
-            f"Campaign({goal} {self.objective}, model={body['name'] if body else None}, "
+            f"Campaign({self._declaration.goals}, model={body['name'] if body else None}, "
             f"{self._store.name})"
         )
 
@@ -349,16 +384,16 @@ class Campaign:
             return answer
         raise CampaignError(f"{self._store.name} is being changed all the time; try again")
 
-    def _tried(self) -> tuple[pd.DataFrame, np.ndarray]:
-        """Settings tried, with draws (draw, setting) of their true mean."""
+    def _tried(self) -> tuple[pd.DataFrame, Views]:
+        """Settings tried, with draws (draw, setting) of their true means."""
         d = self._declaration
 
-        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, np.ndarray]]:
+        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views]]:
             settings = states.tried(state.rows, d)
             if settings.empty:
                 raise self._nothing_measured()
-            draws, events = posterior.at(d, state, settings.loc[:, self.space.names], "rank")
-            return events, (settings, draws)
+            views, events = posterior.views(d, state, settings.loc[:, self.space.names], "rank")
+            return events, (settings, views)
 
         return self._write(decide)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ import pandas as pd
 
 from .. import data
 from . import factors as fac
+from . import goals as going
 from .errors import CampaignError, listing, unknown
+from .goals import Aim, Goals
 from .space import Space
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Declaration:
     options: dict[str, Any]
     model_body: dict[str, Any] | None
     given_model: LabModel | None = None
+    further: Goals | None = None
 
     @cached_property
     def model(self) -> LabModel | None:
@@ -57,6 +60,17 @@ class Declaration:
         overrides = {k: _prior(v) for k, v in self.model_body["priors"].items()}
         pooled = tuple(self.model_body["pooled"])
         return replace(found, overrides=overrides, pooled=pooled)
+
+    @property
+    def goals(self) -> Goals:
+        """What the campaign is after; its first aim is the objective."""
+        plain = Goals((Aim(self.objective, "largest" if self.maximize else "smallest"),))
+        return self.further or plain
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Every outcome column that goals or uncertain rules name, the objective first."""
+        return tuple(dict.fromkeys([*self.goals.outcomes, *self.space.asks]))
 
     @property
     def conditions(self) -> list[str]:
@@ -85,8 +99,10 @@ class Declaration:
             if name not in named:
                 kind = "text" if isinstance(value, str) else "number"
                 rows.append(_column(name, "factor", "", kind))
-        if self.objective not in named:
-            rows.append(_column(self.objective, "outcome", self.unit or "", "number"))
+        for name in self.outcomes:
+            if name not in named:
+                unit = self.unit or "" if name == self.objective else ""
+                rows.append(_column(name, "outcome", unit, "number"))
         table = pd.DataFrame(rows)
         table["needed"] = table["needed"].astype(bool) if needed else False
         return table
@@ -103,14 +119,14 @@ class Declaration:
             "initial": self.initial,
             "unit": self.unit,
             "options": self.options,
-        }
+        } | ({} if self.further is None else {"goals": self.further.to_dict()})
 
 
 def declare(
     space: Space,
     *,
-    maximize: str | None = None,
-    minimize: str | None = None,
+    maximize: str | Sequence[str] | None = None,
+    minimize: str | Sequence[str] | None = None,
     fixed: Mapping[str, Any] | None = None,
     model: str | LabModel | None = None,
     seed: int = 1,
@@ -118,13 +134,13 @@ def declare(
     initial: int | None = None,
     unit: str | None = None,
     options: Mapping[str, Any] | None = None,
+    **further: Any,
 ) -> Declaration:
     """Check a declaration as a user writes it; parameters as in `Campaign`."""
     if not isinstance(space, Space):
         raise CampaignError(f"space is a {type(space).__name__}; give a doe.Space")
-    if (maximize is None) == (minimize is None):
-        raise CampaignError("give either maximize= or minimize=, the name of one outcome column")
-    objective = str(maximize if maximize is not None else minimize)
+    wanted = going.goals(maximize=maximize, minimize=minimize, **further)
+    objective = wanted.aims[0].outcome
     if strategy not in STRATEGIES:
         raise CampaignError(unknown(strategy, STRATEGIES, "strategy"))
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
@@ -132,12 +148,13 @@ def declare(
     if initial is not None and (not isinstance(initial, (int, np.integer)) or initial < 0):
         raise CampaignError(f"initial={initial!r} must be a whole number of 0 or more")
     constants = _constants(space, fixed or {})
-    _check_objective(objective, space, constants)
+    for name in wanted.outcomes:
+        _check_objective(name, space, constants)
     lab_model = _resolve(model)
     made = Declaration(
         space=space.given(constants),
         objective=objective,
-        maximize=maximize is not None,
+        maximize=wanted.aims[0].kind == "largest",
         fixed=constants,
         seed=int(seed),
         strategy=strategy,
@@ -146,10 +163,38 @@ def declare(
         options=_plain_options(options or {}),
         model_body=None if lab_model is None else _model_body(lab_model),
         given_model=lab_model,
+        further=None if wanted.plain else wanted,
     )
     if lab_model is not None:
         _check_model(made, lab_model)
+    _check_goals(made, lab_model)
     return made
+
+
+def _check_goals(made: Declaration, model: LabModel | None) -> None:
+    """Refuse goals that the strategy, the model or the space cannot follow."""
+    wanted = made.goals
+    if made.strategy == "skopt" and not wanted.plain:
+        raise CampaignError(
+            "strategy 'skopt' knows one outcome, largest or smallest; leave strategy= out"
+        )
+    if wanted.cost:
+        going.price(made.space, wanted.cost, made.space.sample(16, np.random.default_rng(0)))
+    if wanted.learn and model is None:
+        raise CampaignError("learn= is about a model's parameters; give the campaign a model")
+    if wanted.learn and wanted.learn != (going.MODELS,):
+        known = [str(name) for name in model.priors.index] if model is not None else []
+        for name in wanted.learn:
+            if name not in known:
+                raise CampaignError(unknown(name, known, "parameter of the model"))
+    if wanted.decide is not None:
+        if wanted.decide not in made.space.names:
+            raise CampaignError(unknown(wanted.decide, made.space.names, "factor of the space"))
+        if made.space.factor(wanted.decide).levels is None:
+            raise CampaignError(
+                f"decide={wanted.decide!r} is a continuous factor; name one with a few values, a "
+                "Choice for instance"
+            )
 
 
 def from_dict(body: Mapping[str, Any], model: LabModel | None = None) -> Declaration:
@@ -166,6 +211,7 @@ def from_dict(body: Mapping[str, Any], model: LabModel | None = None) -> Declara
         options=body["options"],
         model_body=body["model"],
         given_model=model,
+        further=Goals.from_dict(body["goals"]) if "goals" in body else None,
     )
 
 

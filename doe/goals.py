@@ -19,12 +19,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import data
 from . import rules
 from .errors import CampaignError, RuleError, listing
 from .rules import Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .space import Space
 
 KINDS = ("largest", "smallest", "target")
 MODELS = "models"
@@ -208,6 +215,34 @@ def requirement(text: str) -> Rule:
                 "constraints"
             )
     return rule
+
+
+def price(space: Space, text: str, settings: pd.DataFrame) -> np.ndarray:
+    """Cost of each setting by a formula over factors, constants and derived quantities, ``(m,)``.
+
+    Raises
+    ------
+    CampaignError
+        If the formula cannot be read, or a cost is not above 0.
+    """
+    kinds = {f.name: f.kind for f in space.factors}
+    kinds |= {n: "text" if isinstance(v, str) else "number" for n, v in space.fixed.items()}
+    kinds |= dict.fromkeys(space.formulas, "number")
+    try:
+        formula = rules.parse_formula(text, kinds)
+    except RuleError as problem:
+        raise CampaignError(f"cost: {problem}") from None
+    values: dict[str, Any] = {**space.fixed}
+    values |= {str(n): settings[n].to_numpy() for n in settings.columns}
+    values |= {n: f(values) for n, f in space.formulas.items() if n in formula.names}
+    found = np.broadcast_to(formula({n: values[n] for n in formula.names}), len(settings))
+    if len(found) and not (np.isfinite(found) & (found > 0.0)).all():
+        at = int(np.flatnonzero(~(np.isfinite(found) & (found > 0.0)))[0])
+        raise CampaignError(
+            f"cost={text!r} is {found[at]:g} at {settings.iloc[at].to_dict()}; a cost is above 0 "
+            "everywhere: add what every experiment costs"
+        )
+    return np.asarray(found, dtype=float)
 
 
 def _required(given: Sequence[str] | Mapping[str, float] | None) -> tuple[tuple[str, float], ...]:

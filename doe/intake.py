@@ -120,16 +120,16 @@ def _without_suggested_reasons(table: Any, state: State) -> pd.DataFrame:
     return table.drop(columns="reason") if table["reason"].isna().all() else table
 
 
-def _is_reading(name: str, objective: str) -> bool:
+def _is_reading(name: str, outcomes: tuple[str, ...]) -> bool:
     column = data.COLUMNS.get(name)
-    return name == objective or (column is not None and column.reading)
+    return name in outcomes or (column is not None and column.reading)
 
 
 def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, list[str]]:
     """Leave out suggestions that nothing has been measured of yet: they stay open."""
     if "suggestion" not in table:
         return table, []
-    readings = [c for c in table.columns if _is_reading(str(c), declaration.objective)]
+    readings = [c for c in table.columns if _is_reading(str(c), declaration.outcomes)]
     empty = table["suggestion"].notna() & table[readings].isna().all(axis=1)
     if "status" in table:
         empty &= table["status"].isna() | table["status"].isin(["planned", "running", ""])
@@ -213,7 +213,7 @@ def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
                     "the setting that was run; a row without a suggestion names every factor",
                 )
             )
-    readings = [c for c in table.columns if _is_reading(str(c), declaration.objective)]
+    readings = [c for c in table.columns if _is_reading(str(c), declaration.outcomes)]
     silent = ~exempt & table[readings].isna().all(axis=1)
     silent &= ~_equals(table, "status", ("failed",))
     if "study" in table:

@@ -78,16 +78,19 @@ def class_information(values: np.ndarray, member: np.ndarray, noise: np.ndarray)
     ----------
     values : ndarray, shape (draws, m)
     member : ndarray of int, shape (draws,)
-        Class of each draw; classes of a single draw are left out.
+        Class of each draw; a class of less than a thirtieth of the draws is left out, for its
+        mean and spread are not known.
     noise : ndarray, shape (m,)
 
     Returns
     -------
     ndarray, shape (m,)
-        Between zero and the entropy of the classes.
+        Between zero and the entropy of the classes. What as many draws without any information
+        show by chance is taken off.
     """
     kinds, count = np.unique(member, return_counts=True)
-    kinds, count = kinds[count > 1], count[count > 1]
+    enough = count >= max(2.0, len(member) / 30.0)
+    kinds, count = kinds[enough], count[enough]
     if len(kinds) < 2:
         return np.zeros(values.shape[1])
     share = count / count.sum()
@@ -104,7 +107,7 @@ def class_information(values: np.ndarray, member: np.ndarray, noise: np.ndarray)
         whole = np.log((share[:, None] * np.exp(log_p - log_p.max(axis=1, keepdims=True))).sum(1))
         whole += log_p.max(axis=1)
         told += share[c] * (weights[:, None] * (log_p[:, c] - whole)).sum(axis=0)
-    return np.maximum(told, 0.0)
+    return np.maximum(told - (len(kinds) - 1) / len(member), 0.0)
 
 
 def best_class(values: np.ndarray, level: np.ndarray) -> np.ndarray:

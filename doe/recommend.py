@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from . import worth
 from .declaration import Declaration
 from .errors import CampaignError
 from .factors import is_void
 from .ranking import Comparison, Ranking, compare, rank
 from .space import Space
+from .worth import Worth
+
+if TYPE_CHECKING:
+    from .posterior import Views
 
 CANDIDATES = 1024
 LOCAL = 8
@@ -29,61 +35,129 @@ def label(setting: pd.Series, space: Space) -> str:
     return ", ".join(parts)
 
 
+@dataclass(frozen=True)
+class Merit:
+    """What settings are worth to a campaign, fixed in view of those tried."""
+
+    declaration: Declaration
+    worth: Worth
+    look: Callable[[pd.DataFrame], Views] | None = None
+
+    @classmethod
+    def learn(
+        cls, declaration: Declaration, tried: Views | None,
+        look: Callable[[pd.DataFrame], Views] | None = None,
+    ) -> Merit:  # fmt: skip
+        """The worth in view of settings tried, or else of some over the space."""
+        rng = np.random.default_rng(0)
+        if tried is None:
+            assert look is not None
+            tried = look(declaration.space.sample(64, rng))
+        made = worth.worth(declaration.goals, tried.values, tried.sd, rng)
+        return cls(declaration, made, look)
+
+    def __call__(self, seen: Views) -> np.ndarray:
+        """Draws of the worth, larger is better, ``(draw, setting)``."""
+        return self.worth(seen.values, seen.sd)
+
+    def keeps(self, settings: pd.DataFrame, seen: Views) -> np.ndarray:
+        """Which settings keep requirements and uncertain rules as probably as asked, ``(m,)``."""
+        good = worth.kept(self.declaration.goals, seen.values)
+        space = self.declaration.space
+        if space.uncertain:
+            good &= space.meets(settings, {n: seen.values[n] for n in space.asks})
+        return good
+
+    def expected(self, settings: pd.DataFrame) -> np.ndarray:
+        """Expected worth, ``(m,)``; far below all others where a requirement is not kept."""
+        assert self.look is not None
+        seen = self.look(settings)
+        value = self(seen).mean(axis=0)
+        goals = self.declaration.goals
+        if not goals.require and not self.declaration.space.uncertain:
+            return value
+        lack = 1.0 - worth.met(goals, seen.values).mean(axis=0)
+        return np.where(self.keeps(settings, seen), value, -1e12 * (1.0 + lack))
+
+
 def ranking(
-    settings: pd.DataFrame, draws: np.ndarray, declaration: Declaration, level: float
+    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
 ) -> Ranking:
     """`rank` with the settings, their readings and their predicted means beside it."""
-    space = declaration.space
+    space, goals = declaration.space, declaration.goals
     names = [label(settings.loc[i], space) for i in settings.index]
-    made = rank(draws, _best(declaration), range(len(settings)), level)
+    merit = Merit.learn(declaration, seen)
+    draws, best = (merit(seen), "largest") if declaration.further else (
+        seen.first, _best(declaration))  # fmt: skip
+    made = rank(draws, best, range(len(settings)), level)
     order = made.table.index
     described = settings.copy()
-    low, high = _interval(draws, level)
-    described["predicted_mean"] = draws.mean(axis=0)
-    described["predicted_low"], described["predicted_high"] = low, high
+    for k, (name, values) in enumerate(seen.values.items()):
+        low, high = _interval(values, level)
+        end = f"_{name}" if k else ""
+        described[f"predicted_mean{end}"] = values.mean(axis=0)
+        described[f"predicted_low{end}"], described[f"predicted_high{end}"] = low, high
     described["allowed"] = space.allowed(settings)
+    for text, p in worth.chances(goals, seen.values).items():
+        described[f"P({text})"] = p
+    if len(goals.aims) > 1 and not goals.desirable:
+        points = np.moveaxis(worth.scores(goals, seen.values, seen.sd), 0, -1)
+        described["p_front"] = worth.front(points).mean(axis=0)
     table = pd.concat([described.loc[order], made.table], axis=1).reset_index(drop=True)
-    sentence = rank(draws, _best(declaration), names, level).sentence
+    sentence = rank(draws, best, names, level).sentence
     return Ranking(table, sentence, level)
 
 
 def comparison(
-    draws: np.ndarray, names: list[str], equal_within: float, declaration: Declaration
+    seen: Views, names: list[str], equal_within: float, declaration: Declaration
 ) -> Comparison:
     """`compare` for the first two settings of the draws."""
     if names[0] == names[1]:
         raise CampaignError(f"{names[0]} would be compared with itself; name two settings")
-    return compare(draws, names[0], names[1], equal_within, best=_best(declaration), names=names)
+    if declaration.further is None:
+        draws, best = seen.first, _best(declaration)
+    else:
+        draws, best = Merit.learn(declaration, seen)(seen), "largest"
+    return compare(draws, names[0], names[1], equal_within, best=best, names=names)
 
 
 def best_tried(
-    settings: pd.DataFrame, draws: np.ndarray, declaration: Declaration, level: float
+    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
 ) -> pd.Series:
-    """The allowed setting with the best expected mean among those tried."""
+    """The allowed setting with the best expected worth among those tried."""
     allowed = declaration.space.allowed(settings)
     if not allowed.any():
         raise CampaignError(
             "every setting tried is outside the space or breaks a rule: "
             f"{declaration.space.objections(settings)[0]}. Use best(over='space')"
         )
-    gain = _gain(draws, declaration)
-    chosen = int(np.argmax(np.where(allowed, gain.mean(axis=0), -np.inf)))
+    merit = Merit.learn(declaration, seen)
+    gain = merit(seen)
+    keeps = allowed & merit.keeps(settings, seen)
+    chance = worth.met(declaration.goals, seen.values).mean(axis=0)
+    lacking = not keeps.any()
+    if lacking:  # none keeps what is required: the likeliest to
+        keeps = allowed & (chance >= chance[allowed].max() - 1e-9)
+    chosen = int(np.argmax(np.where(keeps, gain.mean(axis=0), -np.inf)))
     top = gain[:, allowed].max(axis=1)
     winners = gain[:, allowed] == top[:, None]
     p_best = float(((gain[:, chosen] == top) / winners.sum(axis=1)).mean())
     told = f"to be the best of {int(allowed.sum())} tried"
-    return _recommended(settings, draws, chosen, p_best, "tried", told, declaration, level)
+    row = _recommended(settings, seen, chosen, p_best, "tried", told, declaration, level)
+    if lacking:
+        row.attrs["sentence"] += " No setting tried keeps every requirement as probably as asked."
+    return row
 
 
 def best_in_space(
-    settings: pd.DataFrame, draws: np.ndarray, declaration: Declaration, level: float
+    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
 ) -> pd.Series:
     """The first setting, found by `search`, against the tried ones below it."""
-    gain = _gain(draws, declaration)
+    gain = Merit.learn(declaration, seen)(seen)
     others = gain[:, 1:]
     p_best = float((gain[:, 0] >= others.max(axis=1)).mean()) if others.size else float("nan")
     told = f"to be at least as good as all {others.shape[1]} tried"
-    return _recommended(settings, draws, 0, p_best, "space", told, declaration, level)
+    return _recommended(settings, seen, 0, p_best, "space", told, declaration, level)
 
 
 def search(
@@ -119,7 +193,7 @@ def search(
 
 def _recommended(
     settings: pd.DataFrame,
-    draws: np.ndarray,
+    seen: Views,
     chosen: int,
     p_best: float,
     over: str,
@@ -128,30 +202,34 @@ def _recommended(
     level: float,
 ) -> pd.Series:
     setting = settings.iloc[chosen]
-    low, high = _interval(draws[:, [chosen]], level)
     values: dict[str, Any] = {n: setting[n] for n in declaration.space.names}
-    values |= {
-        "predicted_mean": float(draws[:, chosen].mean()),
-        "predicted_low": float(low[0]),
-        "predicted_high": float(high[0]),
-        "p_best": p_best,
-        "over": over,
-    }
+    expected = []
+    for k, (name, draws) in enumerate(seen.values.items()):
+        low, high = _interval(draws[:, [chosen]], level)
+        end = f"_{name}" if k else ""
+        values |= {
+            f"predicted_mean{end}": float(draws[:, chosen].mean()),
+            f"predicted_low{end}": float(low[0]),
+            f"predicted_high{end}": float(high[0]),
+        }
+        expected.append(
+            f"expected {name} {draws[:, chosen].mean():.4g} ({level:.0%} equal-tailed interval of "
+            f"the mean {low[0]:.4g} to {high[0]:.4g})"
+        )
+    for text, p in worth.chances(declaration.goals, seen.values).items():
+        values[f"P({text})"] = float(p[chosen])
+        expected.append(f"P({text}) {p[chosen]:.2f}")
+    values |= {"p_best": p_best, "over": over}
     row = pd.Series(values, name="best", dtype=object)
     row.attrs["sentence"] = (
-        f"{label(setting, declaration.space)}: expected {declaration.objective} "
-        f"{values['predicted_mean']:.4g} ({level:.0%} equal-tailed interval of the mean "
-        f"{low[0]:.4g} to {high[0]:.4g}); probability {told} {p_best:.2f}."
+        f"{label(setting, declaration.space)}: {', '.join(expected)}; "
+        f"probability {told} {p_best:.2f}."
     )
     return row
 
 
 def _best(declaration: Declaration) -> str:
     return "largest" if declaration.maximize else "smallest"
-
-
-def _gain(draws: np.ndarray, declaration: Declaration) -> np.ndarray:
-    return draws if declaration.maximize else -draws
 
 
 def _interval(draws: np.ndarray, level: float) -> np.ndarray:

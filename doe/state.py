@@ -15,6 +15,7 @@ from .. import data
 from . import plots
 from .declaration import Declaration
 from .factors import Integer
+from .goals import Goals
 from .store import Event
 
 PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd")
@@ -169,10 +170,18 @@ def _text_columns(declaration: Declaration) -> set[str]:
 def _suggestions(
     events: Sequence[Event], rows: pd.DataFrame, declaration: Declaration
 ) -> pd.DataFrame:
-    columns = [*declaration.space.names, *PREDICTED, "reason", "by", "state"]
+    further = [
+        name
+        for e in events
+        if e.kind == "suggest"
+        for entry in e.body["suggestions"]
+        for name in entry.get("further", ())
+    ]
+    columns = [*declaration.space.names, *PREDICTED, *dict.fromkeys(further)]
+    columns += ["reason", "by", "state"]
     columns += ["run"] if plots.has_runs(declaration.space) else []
     made = [
-        {**entry["settings"], **entry, "by": e.body["by"]}
+        {**entry["settings"], **entry, **entry.get("further", {}), "by": e.body["by"]}
         for e in events
         if e.kind == "suggest"
         for entry in e.body["suggestions"]
@@ -183,7 +192,10 @@ def _suggestions(
     failed = set(answered.loc[status == "failed", "suggestion"])
     left = set(answered.loc[status == "abandoned", "suggestion"]) | dropped
     good = answered[usable(answered)]
-    done = set(good.loc[good[declaration.objective].notna(), "suggestion"])
+    done = set(good["suggestion"])
+    for name in declaration.goals.outcomes:
+        read = good[name].notna() if name in good else pd.Series(False, good.index)
+        done &= set(good.loc[read, "suggestion"])
     begun = set(answered["suggestion"])
 
     def state(name: str) -> str:
@@ -192,7 +204,7 @@ def _suggestions(
 
     table = pd.DataFrame(made, columns=["suggestion", *columns]).set_index("suggestion")
     table["state"] = [state(name) for name in table.index]
-    for name in PREDICTED:
+    for name in [*PREDICTED, *dict.fromkeys(further)]:
         table[name] = np.asarray(table[name], dtype=float)
     for factor in declaration.space.factors:
         if factor.kind == "number":
@@ -214,6 +226,8 @@ def _told(e: Event) -> str:
     match e.kind:
         case "declare":
             d = body["declaration"]
+            if "goals" in d:
+                return str(Goals.from_dict(d["goals"]))
             return f"{'maximize' if d['maximize'] else 'minimize'} {d['objective']}"
         case "suggest":
             names = ", ".join(s["suggestion"] for s in body["suggestions"])

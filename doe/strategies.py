@@ -49,6 +49,7 @@ def propose_at_random(
     seed: int,
     options: Mapping[str, Any],
     kept: Mapping[str, np.ndarray] | None = None,
+    **_: Any,
 ) -> Proposal:
     """Feasible settings at random, uniform on the factors' own scales; the baseline."""
     from .propose import Proposal

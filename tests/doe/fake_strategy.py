@@ -39,12 +39,13 @@ def propose(space, rows, *, n, pending, seed, kept, **question):
     )
 
 
-def estimate(space, rows, settings, *, seed, kept, **question):
+def estimate(space, rows, settings, *, objective, seed, kept, **question):
     CALLS.append(SimpleNamespace(what="estimate", rows=rows, settings=settings, kept=kept))
     rng = np.random.default_rng(seed)
     fit = {"theta": rng.normal(size=8)} if kept is None else kept
     draws = mean(space, settings) + rng.normal(0, 3, (400, len(settings)))
-    return SimpleNamespace(draws=draws, cell_sd=np.full(len(settings), 4.0), kept=fit)
+    cell_sd = np.full(len(settings), 4.0)
+    return SimpleNamespace(draws=draws, cell_sd=cell_sd, kept=fit, values={objective: draws}, sd={})
 
 
 CALLS: list[Any] = []

@@ -366,7 +366,7 @@ def test_the_same_declaration_resumes_and_another_names_the_difference(tmp_path)
     ("changes", "message"),
     [
         ({"maximize": None}, "either maximize= or minimize="),
-        ({"minimize": "porosity"}, "either maximize= or minimize="),
+        ({"minimize": "capacity_mAh_g"}, "is aimed at twice"),
         ({"maximize": "rpm"}, "cannot be its outcome"),
         ({"maximize": "method"}, "is a text column"),
         ({"maximize": "predicted_mean"}, "kept for predictions"),

@@ -1,0 +1,190 @@
+"""Settings that may be suggested, with draws of what each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from . import acquisition, learning, surrogate, worth
+from .acquisition import NEW, TRIED, UNDERWAY, Pick
+from .goals import MODELS, Goals, price
+from .outlook import Outlook
+from .worth import Worth
+
+if TYPE_CHECKING:
+    from .space import Space
+
+CANDIDATES = 1024
+
+
+@dataclass
+class Pool:
+    """Settings listed so far, their state, and the draws of what they are worth.
+
+    Attributes
+    ----------
+    raw : dict of outcome to ndarray, shape (draws, m)
+        Draws of the true means, in the outcome's unit.
+    values : ndarray, shape (draws * copies, m)
+        Draws of the worth, larger being better.
+    noise : ndarray, shape (m,)
+        How far one reading moves the worth; of those tried, and of all where readings teach.
+    weight : ndarray, shape (m,)
+        Chance of success over cost.
+    """
+
+    space: Space
+    found: Outlook
+    goals: Goals
+    settings: pd.DataFrame
+    raw: dict[str, np.ndarray]
+    values: np.ndarray
+    state: np.ndarray
+    legal: np.ndarray
+    noise: np.ndarray
+    weight: np.ndarray
+    seen: set[bytes]
+    success: Callable[[pd.DataFrame], np.ndarray] | None = None
+    worth: Worth | None = None
+
+    @property
+    def sign(self) -> float:
+        return self.goals.aims[0].sign
+
+    @property
+    def teaches(self) -> bool:
+        """Whether readings are wanted for what they tell."""
+        return bool(self.goals.learn or self.goals.decide)
+
+    def fix(self, rng: np.random.Generator) -> None:
+        """Fix what settings are worth in view of those listed so far."""
+        sd = self._sd(self.settings, bool(self.goals.robust))
+        self.worth = worth.worth(self.goals, self.raw, sd, rng, self.state == TRIED)
+        self.values = np.zeros((len(self.first) * self.worth.copies, 0))
+        self.noise = np.zeros(0)
+        self._value(self.settings, self.raw, self.state)
+
+    @property
+    def first(self) -> np.ndarray:
+        """Draws of the first aim's outcome."""
+        return self.raw[self.goals.aims[0].outcome]
+
+    def add(self, settings: pd.DataFrame, state: int) -> None:
+        """List the settings that are not listed yet."""
+        settings = settings.reindex(columns=self.space.names)
+        codes = np.round(self.space.encode(settings), 9) + 0.0
+        fresh = []
+        for i, row in enumerate(codes):
+            if row.tobytes() not in self.seen:
+                self.seen.add(row.tobytes())
+                fresh.append(i)
+        if not fresh:
+            return
+        more = settings.iloc[fresh]
+        parts = [self.settings, more] if len(self.settings) else [more]
+        self.settings = pd.concat(parts, ignore_index=True)
+        raw = self.found.values(more)
+        for name, draws in raw.items():
+            self.raw[name] = np.concatenate([self.raw[name], draws], axis=1)
+        states = np.full(len(more), state)
+        self.state = np.append(self.state, states)
+        legal = np.ones(len(more), bool) if state == NEW else self.space.feasible(more)
+        if self.space.uncertain:
+            legal &= self.space.meets(more, {name: raw[name] for name in self.space.asks})
+        self.legal = np.append(self.legal, legal)
+        self.weight = np.append(self.weight, self._weight(more))
+        if self.worth is not None:
+            self._value(more, raw, states)
+
+    def _value(
+        self, settings: pd.DataFrame, raw: dict[str, np.ndarray], state: np.ndarray
+    ) -> None:
+        """Add the worth of settings, and what one reading of them moves."""
+        assert self.worth is not None
+        sd = self._sd(settings, bool(self.goals.robust))
+        self.values = np.concatenate([self.values, self.worth(raw, sd)], axis=1)
+        noise = np.zeros(len(settings))
+        of = np.ones(len(settings), bool) if self.teaches else state == TRIED
+        if of.any():
+            at = {name: draws[:, of] for name, draws in raw.items()}
+            rng = np.random.default_rng(len(self.noise))
+            noise[of] = self.worth.noise(at, self._sd(settings[of], True), rng)
+        self.noise = np.append(self.noise, noise)
+
+    def _sd(self, settings: pd.DataFrame, needed: bool) -> dict[str, np.ndarray]:
+        if needed and len(settings):
+            return self.found.sd(settings)
+        return {name: np.zeros(len(settings)) for name in self.raw}
+
+    def _weight(self, settings: pd.DataFrame) -> np.ndarray:
+        made = np.ones(len(settings))
+        if self.success is not None:
+            made = made * self.success(settings)
+        if self.goals.cost:
+            made = made / price(self.space, self.goals.cost, settings)
+        return made
+
+    def pick(
+        self, n: int, rng: np.random.Generator, legal: np.ndarray, state: np.ndarray
+    ) -> list[Pick]:
+        """The next ``n`` among the legal.
+
+        With requirements, among those that keep them half as probably as asked, if there are any.
+        """
+        if self.goals.require:
+            likely = worth.met(self.goals, self.raw).mean(axis=0)
+            near = legal & (likely >= 0.5 * min(p for _, p in self.goals.require))
+            legal = near if near.any() else legal
+        weight = self.weight if self.success is not None or self.goals.cost else None
+        if not self.teaches:
+            return acquisition.greedy(self.values, state, self.noise, n, rng, legal, weight)
+        values, noise, goals = self.sign * self.first, self.noise, self.goals
+        extra = np.zeros((len(values), 0))
+        if goals.learn == (MODELS,):
+            member = (np.arange(len(values)) < self.found.first.physical).astype(int)
+
+            def told(v: np.ndarray, _: np.ndarray) -> np.ndarray:
+                return learning.class_information(v, member, noise)
+        elif goals.learn:
+            extra = self.found.parameters(goals.learn)
+
+            def told(v: np.ndarray, extra: np.ndarray) -> np.ndarray:
+                return learning.parameter_information(v, extra, noise)
+        else:
+            level = pd.factorize(self.settings[goals.decide])[0]
+
+            def told(v: np.ndarray, _: np.ndarray) -> np.ndarray:
+                return learning.class_information(v, learning.best_class(v, level), noise)
+
+        return learning.greedy(values, extra, told, noise, state, n, rng, legal, weight)
+
+    def choose(self, n: int, rng: np.random.Generator) -> list[Pick]:
+        """The next ``n`` among all that are legal."""
+        return self.pick(n, rng, self.legal, self.state)
+
+
+def listed(
+    space: Space, found: Outlook, pending: pd.DataFrame | None, goals: Goals,
+    rng: np.random.Generator, success: Callable[[pd.DataFrame], np.ndarray] | None,
+) -> Pool:  # fmt: skip
+    """Settings underway, those tried that keep the rules, and candidates over the space."""
+    blank = found.tried.iloc[:0].reindex(columns=space.names)
+    none = np.zeros(0)
+    nothing = np.zeros((surrogate.DRAWS, 0))
+    pool = Pool(
+        space, found, goals, blank, dict.fromkeys(found.beliefs, nothing), nothing,
+        none.astype(int), none.astype(bool), none, none, set(), success,
+    )  # fmt: skip
+    if pending is not None and len(pending):
+        pool.add(space.frame(pending), UNDERWAY)
+    if len(found.tried):
+        pool.add(found.tried.iloc[np.flatnonzero(space.allowed(found.tried))], TRIED)
+    every = space.grid(2 * CANDIDATES)
+    pool.add(space.sample(CANDIDATES, rng) if every is None else every, NEW)
+    # directions are drawn apart, so that what a plain goal draws stays the same
+    pool.fix(np.random.default_rng(rng.bit_generator.seed_seq.spawn(1)[0]))  # pyright: ignore
+    return pool

@@ -1,0 +1,122 @@
+"""Campaigns with other goals than one outcome: through the public calls, without physics."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ssbayes import doe
+
+SPACE = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60)])
+START = SPACE.sample(8, np.random.default_rng(3))
+
+
+def measured(table):
+    """Simulated: capacity rises with speed, porosity too; viscosity falls with time."""
+    x = (table["rpm"] - 200.0) / 800.0
+    t = (table["milling_min"] - 5.0) / 55.0
+    return table.assign(
+        kind="simulated", capacity_mAh_g=100.0 + 80.0 * x - 20.0 * t,
+        porosity=0.1 + 0.2 * x**2, viscosity_Pa_s=1.0 - 0.8 * t)
+
+
+def campaign(store=None, **goals):
+    made = doe.Campaign(SPACE, seed=4, store=store, **goals)
+    if made.results().empty:
+        made.record(measured(START)[[*SPACE.names, "kind", *made.declaration.outcomes]])
+    return made
+
+
+class TestSeveralOutcomes:
+    def test_suggestions_spread_along_the_front_and_say_what_each_outcome_will_be(self):
+        made = campaign(maximize="capacity_mAh_g", minimize="porosity")
+        table = made.suggest(4)
+        assert {"predicted_mean", "predicted_mean_porosity"} <= set(table)
+        assert (table["milling_min"] < 30).sum() >= 3  # time only costs capacity
+        assert np.ptp(table["rpm"]) > 200
+        assert "front" in table["reason"].iloc[0]
+        ranked = made.rank().table
+        assert {"p_front", "predicted_mean_porosity"} <= set(ranked)
+
+    def test_a_suggestion_is_done_when_every_outcome_is_read(self):
+        made = campaign(maximize="capacity_mAh_g", minimize="porosity")
+        table = made.suggest(1)
+        name = table["suggestion"].iloc[0]
+        made.record({"suggestion": name, "porosity": 0.2})
+        assert made.suggestions().set_index("suggestion").loc[name, "state"] == "running"
+        made.record({"suggestion": name, "capacity_mAh_g": 150.0})
+        assert made.suggestions().set_index("suggestion").loc[name, "state"] == "done"
+
+    def test_the_same_file_gives_the_same_answers(self, tmp_path):
+        goals = {"maximize": "capacity_mAh_g", "minimize": "porosity"}
+        made = campaign(tmp_path / "two.db", **goals)
+        asked, ranked = made.suggest(2), made.rank().table
+        again = doe.Campaign.open(tmp_path / "two.db")
+        pd.testing.assert_frame_equal(again.suggest(2), asked)
+        pd.testing.assert_frame_equal(again.rank().table, ranked)
+        assert again.declaration.goals == made.declaration.goals
+        with pytest.raises(doe.CampaignError, match="another campaign"):
+            doe.Campaign(SPACE, seed=4, store=tmp_path / "two.db", maximize="capacity_mAh_g")
+
+    def test_desirability_asks_where_all_limits_are_met(self):
+        wanted = [doe.Goal("capacity_mAh_g", "larger", 110, 160, 1.0),
+                  doe.Goal("porosity", "smaller", 0.12, 0.2, 1.0)]
+        made = campaign(goals=wanted)
+        table = made.suggest(2)
+        assert (table["predicted_mean_porosity"] < 0.2).all()
+        assert "desirability" in table["reason"].iloc[0]
+
+
+class TestOneOutcome:
+    def test_a_target_is_gone_for(self):
+        made = campaign(target={"viscosity_Pa_s": 0.6})
+        table = made.suggest(2)
+        assert np.abs(table["predicted_mean"] - 0.6).max() < 0.1
+        assert "to 0.6" in table["reason"].iloc[0]
+        best = made.best("space")
+        assert best["predicted_mean"] == pytest.approx(0.6, abs=0.05)
+
+    def test_a_requirement_is_kept_by_suggestions_and_by_the_recommended_setting(self):
+        made = campaign(maximize="capacity_mAh_g", require={"porosity <= 0.2": 0.9})
+        table = made.suggest(2)
+        assert (table["predicted_p_meets"] >= 0.45).all()
+        for over in ("tried", "space"):
+            best = made.best(over)
+            x = (best["rpm"] - 200.0) / 800.0
+            assert 0.1 + 0.2 * x**2 <= 0.205
+            assert best["P(porosity <= 0.2)"] >= 0.9
+        free = campaign(maximize="capacity_mAh_g").best("space")
+        assert free["rpm"] > best["rpm"] + 100
+
+    def test_an_uncertain_rule_is_kept_too(self):
+        space = doe.Space(SPACE.factors, probable={"porosity <= 0.2": 0.9})
+        made = doe.Campaign(space, maximize="capacity_mAh_g", seed=4)
+        made.record(measured(START)[[*SPACE.names, "kind", "capacity_mAh_g", "porosity"]])
+        for rpm in [*made.suggest(3)["rpm"], made.best("space")["rpm"]]:
+            assert 0.1 + 0.2 * ((rpm - 200.0) / 800.0) ** 2 <= 0.21
+
+    def test_gain_per_cost_keeps_to_cheap_settings(self):
+        dear = campaign(maximize="porosity", cost="1 + 0.2 * milling_min").suggest(3)
+        free = campaign(maximize="porosity").suggest(3)
+        assert dear["milling_min"].mean() <= free["milling_min"].mean()
+        with pytest.raises(doe.CampaignError, match="above 0"):
+            campaign(maximize="porosity", cost="milling_min - 30")
+
+    def test_deciding_compares_the_levels(self):
+        space = doe.Space([doe.Choice("method", ["hand", "mill", "shake"]),
+                           doe.Real("milling_min", 5, 60)])
+        rng = np.random.default_rng(1)
+        mean = {"hand": 100.0, "mill": 150.0, "shake": 151.0}
+        table = pd.concat([space.sample(3, rng).assign(method=m) for m in mean])
+        level = table["method"].map(mean)
+        made = doe.Campaign(space, maximize="capacity_mAh_g", decide="method", seed=2)
+        made.record(table.assign(capacity_mAh_g=level + rng.normal(0, 3, len(table))))
+        asked = made.suggest(4)
+        assert (asked["method"] != "hand").sum() >= 3 and asked["method"].iloc[0] != "hand"
+        assert "which method is best" in asked["reason"].iloc[0]
+        with pytest.raises(doe.CampaignError, match="continuous"):
+            doe.Campaign(space, maximize="capacity_mAh_g", decide="milling_min")
+
+    def test_learning_needs_a_model_and_skopt_only_knows_one_outcome(self):
+        with pytest.raises(doe.CampaignError, match="give the campaign a model"):
+            campaign(maximize="capacity_mAh_g", learn="models")
+        with pytest.raises(doe.CampaignError, match="leave strategy"):
+            campaign(maximize="capacity_mAh_g", minimize="porosity", strategy="skopt")
