@@ -61,37 +61,27 @@ def of_rows(
     pool: pd.DataFrame | None,
 ) -> list[Offer]:
     """Exchanges of single rows; those of runs (no `pool`) keep their hard-to-change factors."""
-    shared = pool is None
-    blocks = [b for b in space.blocks if not (shared and b.hard)]
-    made, owner = [], []
-    for block in blocks:
-        choices = values(block)
-        for row in range(len(choices)):
-            made.append(settings.assign(**{n: choices[n].iloc[row] for n in choices}))
-            owner.append(np.arange(len(settings)))
-    for _ in range(NEAR):
-        moved = search.step(space, settings, rng, scale)
-        if shared:
-            moved = moved.assign(**{n: settings[n] for n in space.hard})
-        made.append(moved)
-        owner.append(np.arange(len(settings)))
+    n, shared = len(settings), pool is None
+    table = _Copies(settings)
+    for block in space.blocks:
+        if not (shared and block.hard):
+            table.add(values(block))
+    moved = search.step(space, _repeated(settings, NEAR), rng, scale)
+    table.put(moved, [m for m in space.names if not (shared and m in space.hard)])
     if pool is not None:
-        picks = rng.integers(0, len(pool), (FROM_POOL, len(settings)))
-        for at in picks:
-            made.append(pool.iloc[at].reset_index(drop=True))
-            owner.append(np.arange(len(settings)))
-    every = pd.concat(made, ignore_index=True)[space.names]
-    every = conditional.settle(space, every.astype(settings.dtypes.to_dict()))
-    rows = np.concatenate(owner)
+        picks = rng.integers(0, len(pool), FROM_POOL * n)
+        table.put(pool.iloc[picks], space.names)
+    every = conditional.settle(space, table.made())
     good = space.feasible(every)
     if shared:  # what follows from an easy factor by a condition may be a hard one
         for name in space.hard:
-            good &= every[name].to_numpy() == settings[name].to_numpy()[rows]
+            good &= every[name].to_numpy() == np.resize(settings[name].to_numpy(), len(every))
+    rows = np.arange(len(every)) % n
     offers = []
-    for row in range(len(settings)):
+    for row in range(n):
         here = np.flatnonzero(good & (rows == row))
         if len(here):
-            offers.append(Offer(np.array([row]), every.iloc[here].reset_index(drop=True)))
+            offers.append(Offer(np.array([row]), every.iloc[here]))
     return offers
 
 
@@ -103,30 +93,60 @@ def of_runs(
     scale: float,
 ) -> list[Offer]:
     """Exchanges of one hard-to-change factor in all rows of a run."""
+    n, table = len(settings), _Copies(settings)
+    for block in space.blocks:
+        if block.hard:
+            table.add(values(block))
+    _, first, run = np.unique(labels, return_index=True, return_inverse=True)
+    leads = _repeated(settings.iloc[first], NEAR)
+    moved = search.step(space, leads, rng, scale)
+    at = (np.arange(NEAR)[:, None] * len(first) + run).ravel()
+    table.put(moved.iloc[at], space.hard)
+    every = conditional.settle(space, table.made())
+    good = space.feasible(every).reshape(-1, n)
     offers = []
-    blocks = [b for b in space.blocks if b.hard]
     for k in np.unique(labels):
         rows = np.flatnonzero(labels == k)
-        run = settings.iloc[rows].reset_index(drop=True)
-        made = []
-        for block in blocks:
-            choices = values(block)
-            for place in range(len(choices)):
-                made.append(run.assign(**{n: choices[n].iloc[place] for n in choices}))
-        lead = run.iloc[[0] * NEAR].reset_index(drop=True)
-        moved = search.step(space, lead, rng, scale)
-        for place in range(NEAR):
-            made.append(run.assign(**{n: moved[n].iloc[place] for n in space.hard}))
-        every = pd.concat(made, ignore_index=True)[space.names]
-        every = conditional.settle(space, every.astype(settings.dtypes.to_dict()))
-        whole = space.feasible(every).reshape(-1, len(rows)).all(axis=1)
+        whole = good[:, rows].all(axis=1)
         for name in space.hard:
-            column = every[name].to_numpy().reshape(-1, len(rows))
+            column = every[name].to_numpy().reshape(-1, n)[:, rows]
             whole &= (column == column[:, :1]).all(axis=1)
-        good = np.repeat(whole, len(rows))
-        if good.any():
-            offers.append(Offer(rows, every[good].reset_index(drop=True)))
+        if whole.any():
+            places = (np.flatnonzero(whole)[:, None] * n + rows).ravel()
+            offers.append(Offer(rows, every.iloc[places]))
     return offers
+
+
+class _Copies:
+    """Copies of a design, in each of which some columns have other values."""
+
+    def __init__(self, settings: pd.DataFrame) -> None:
+        self.old = {str(c): settings[c].to_numpy() for c in settings}
+        self.dtypes = settings.dtypes.to_dict()
+        self.n = len(settings)
+        self.columns: dict[str, list[np.ndarray]] = {c: [] for c in self.old}
+
+    def add(self, choices: pd.DataFrame) -> None:
+        """A copy for each choice, which all rows take."""
+        new = {str(c): np.repeat(choices[c].to_numpy(), self.n) for c in choices}
+        self._append(new, len(choices))
+
+    def put(self, values: pd.DataFrame, names: list[str]) -> None:
+        """Copies with the named columns of a table of whole designs, one after the other."""
+        self._append({c: values[c].to_numpy() for c in names}, len(values) // self.n)
+
+    def _append(self, new: dict[str, np.ndarray], copies: int) -> None:
+        for c, old in self.old.items():
+            self.columns[c].append(new[c] if c in new else np.tile(old, copies))
+
+    def made(self) -> pd.DataFrame:
+        table = pd.DataFrame({c: np.concatenate(parts) for c, parts in self.columns.items()})
+        return table.astype(self.dtypes)
+
+
+def _repeated(settings: pd.DataFrame, copies: int) -> pd.DataFrame:
+    at = np.tile(np.arange(len(settings)), copies)
+    return settings.iloc[at].reset_index(drop=True)
 
 
 @lru_cache(maxsize=512)

@@ -38,7 +38,8 @@ Jacobian = Callable[[pd.DataFrame], np.ndarray]
 CRITERIA = ("D", "A", "I")
 POOL = 256
 REFERENCE = 1024
-SWEEPS = 40
+SWEEPS = 24
+GAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,8 @@ def _improve(
             settings, worth = _take(posed, settings, labels, worth, offered)
         offered = candidates.of_rows(space, settings, rng, scale, None if shared else pool)
         settings, worth = _take(posed, settings, labels, worth, offered)
-        gained = worth - before > 1e-6 * max(abs(before), 1.0)
+        # a thousandth of the volume or of the variance is nothing that a laboratory sees
+        gained = worth - before > (GAIN if posed.criterion == "D" else GAIN * abs(before))
         idle = 0 if gained else idle + 1
         if idle >= 2 and sweep >= 7:
             break

@@ -24,7 +24,7 @@ import numpy as np
 
 from .errors import SpaceError
 
-KNOTS = 1025
+KNOTS = 2049
 LARGEST = 1_000_000
 CELLS = 4_000_000
 SLACK = 1e-10
@@ -77,19 +77,28 @@ class Polytope:
     def _volumes(self) -> None:
         """Cumulated volumes C_j of the continuous parts, the last first, as (sums, C) tables."""
         tables: list[tuple[np.ndarray, np.ndarray]] = []
+        rest: list[int] = []
         for i in reversed(self.smooth):
             low, high = self.low[i], self.high[i]
+            rest.insert(0, i)
             if not tables:
                 tables.append((np.array([low, high]), np.array([0.0, 1.0])))
                 continue
-            sums, cumulated = tables[-1]
+            # only sums that the parts before can leave
+            before = [j for j in range(len(self.low)) if j not in rest]
+            ends = np.array([
+                max(self.low[rest].sum(), self.total - self.high[before].sum()),
+                min(self.high[rest].sum(), self.total - self.low[before].sum()),
+            ])  # fmt: skip
+            if ends[1] - ends[0] <= self.slack:
+                tables.append((ends[0] + np.array([0.0, self.slack]), np.array([0.0, 1.0])))
+                continue
+            sums = tables[-1][0]
             knots = np.concatenate([sums[[0, -1]] + low, sums[[0, -1]] + high])
-            s = np.union1d(np.linspace(sums[0] + low, sums[-1] + high, KNOTS), knots)
-            volume = np.maximum(_at(s - low, sums, cumulated) - _at(s - high, sums, cumulated), 0)
-            area = np.concatenate(
-                [[0.0], np.cumsum(np.diff(s) * (volume[1:] + volume[:-1]) / 2)]
-            )
-            tables.append((s, area / area[-1]))
+            s = np.union1d(np.linspace(*ends, KNOTS), knots[(knots > ends[0]) & (knots < ends[1])])
+            volume = _volume(s, low, high, tables[-1])
+            area = np.cumsum(np.diff(s) * (volume[1:] + volume[:-1]) / 2)
+            tables.append((s, np.concatenate([[0.0], area / max(area[-1], 1e-300)])))
         self.tables = tables[::-1]
 
     def _lattice(self, order: list[int]) -> None:
