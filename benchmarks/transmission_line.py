@@ -51,8 +51,8 @@ def evaluate(ratio: float, seed: int, scenario: str, blocking: str) -> dict[str,
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """Coverage and width by ratio."""
     out = []
-    for (scenario, blocking, ratio), part in rows.groupby(["scenario", "blocking", "ratio"],
-                                                           sort=False):
+    groups: Any = rows.groupby(["scenario", "blocking", "ratio"], sort=False)
+    for (scenario, blocking, ratio), part in groups:
         given: Any = part[part["given"]]
         n = len(given)
         low, high = binom.interval(0.99, n, 0.9) if n else (np.nan, np.nan)

@@ -180,12 +180,10 @@ def _foreign(f: np.ndarray, um: float, swap: float, electronic: float, ionic: fl
         arc = 0.5 * arc + 0.5 / (1 + (1j * w * 30 * np.exp(of.contact_ln_tau)) ** 0.9)
     rail_e = e * (1 - of.contact_share + of.contact_share * arc)
     profile = np.geomspace(1, GRADING if scenario == "graded" else 1.0, RUNGS)
-    rails = [np.repeat(rail_e[None] / RUNGS, RUNGS, axis=0),
-             (i * profile / profile.sum())[:, None] + 0j * f]
-    if swap:
-        rails.reverse()
+    electrons = np.repeat(rail_e[None] / RUNGS, RUNGS, axis=0)
+    ions = (i * profile / profile.sum())[:, None] + 0j * f
     between = of.interface / (1e-4 * um) * (1j * w) ** -of.interface_exponent
-    return ladder(*rails, between)
+    return ladder(ions, electrons, between) if swap else ladder(electrons, ions, between)
 
 
 def staircase(

@@ -223,14 +223,14 @@ def _values(part: Any, cell: fitting.Cell, u: np.ndarray, seed: int) -> dict[str
     rng = np.random.default_rng([seed, 31])
     geometry = geometry_error(part)
     off = np.exp(geometry * rng.normal(size=len(u)))
-    series, *ends = fitting.resistances(u, cell.logit, cell.swap)
-    rails = dict(zip(RAILS, (lines.areal_resistance(cell.thickness_um, r) for r in ends),
-                     strict=True))
+    series, electrons, ions = fitting.resistances(u, cell.logit, cell.swap)
+    rails = dict(zip(RAILS, (lines.areal_resistance(cell.thickness_um, r)
+                             for r in (electrons, ions)), strict=True))
     _, exponent = lines.exponents(u[:, fitting.CONTACT_A], u[:, fitting.LINE_A])
     return fitting.natural(u) | {name: rail * off for name, rail in rails.items()} | {
         "geometry": off, "series": series, "contact_share": expit(u[:, fitting.CONTACT]),
         "interface_exponent": exponent,
-        "interface": lines.interface_ohm_cm3(*ends, u[:, fitting.TAU], exponent,
+        "interface": lines.interface_ohm_cm3(electrons, ions, u[:, fitting.TAU], exponent,
                                              cell.thickness_um)}
 
 
@@ -293,7 +293,7 @@ def proposal(found: dict[str, Any], cell: fitting.Cell, values: dict[str, np.nda
     weak = "ionic" if own == lines.ION else "electronic"
     if found[f"{weak}_informed_by"] == "data":
         return ""
-    at = {name: float(np.median(values[name])) for name in
+    at: dict[str, Any] = {name: float(np.median(values[name])) for name in
           ("contact_logit", "line_ln_tau", "line_logit", "ln_lag", "contact_exponent_logit")}
     table = design.expected(found["electronic_mS_cm"], found["ionic_mS_cm"],
                             thickness_um=cell.thickness_um, area_cm2=cell.area_cm2,
@@ -347,7 +347,7 @@ def informed(found: Conductivities) -> pd.DataFrame:
     data.TableError
         If no spectrum informs any; the reasons are named.
     """
-    table = found.table.copy()
+    table: Any = found.table.copy()
     for rail in RAILS:
         ends = [f"{rail}_mS_cm{end}" for end in ("", "_sd", "_low", "_high")]
         table.loc[table[f"{rail}_informed_by"].ne("data"), ends] = np.nan

@@ -165,8 +165,8 @@ def _cells(table: pd.DataFrame) -> list[tuple[dict[str, Any], Any]]:
     names = [name for name in LABELS if name in table]
     if not names:
         return [({}, table)]
-    return [(dict(zip(names, key, strict=True)), part)
-            for key, part in table.groupby(names, sort=False, dropna=False)]
+    groups: Any = table.groupby(names, sort=False, dropna=False)
+    return [(dict(zip(names, key, strict=True)), part) for key, part in groups]
 
 
 def _one(part: Any, rng: np.random.Generator) -> tuple[dict[str, Any], np.ndarray | None]:

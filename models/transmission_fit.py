@@ -86,19 +86,17 @@ def cell_of(part: Any) -> Cell:
 
 def seen(part: Any, gate: KramersKronig, cell: Cell) -> Spectrum:
     """A spectrum's rows as the fit sees them; ``gate`` is of the values in ohm cm2."""
-    beside = None
-    if cell.series is not None:
-        ln_read, error = np.log(cell.series[0]), cell.series[1]
-
-        def beside(u: np.ndarray) -> np.ndarray:
-            return ((np.log(resistances(u, cell.logit, cell.swap)[0]) - ln_read) / error)[..., None]
+    def read(u: np.ndarray) -> np.ndarray:
+        value, error = cell.series or (1.0, 1.0)
+        series = resistances(u, cell.logit, cell.swap)[0]
+        return (np.log(series / value) / error)[..., None]
 
     return Spectrum(
         part["frequency_of_signal_Hz"].to_numpy(float),
         part["z_re_ohm"].to_numpy(float) * cell.area_cm2,
         part["z_im_ohm"].to_numpy(float) * cell.area_cm2, gate.modulus, gate.residual,
         prior_scale(), partial(curve, logit=cell.logit, swap=cell.swap, area_cm2=cell.area_cm2),
-        beside)
+        None if cell.series is None else read)
 
 
 def starts(spectrum: Spectrum) -> list[np.ndarray]:

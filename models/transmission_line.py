@@ -163,10 +163,11 @@ def blocking_impedance(z_e: Any, z_ion: Any, z_int: Any, thickness: Any,
     if blocking not in BLOCKING:
         raise ValueError(f"blocking is {blocking!r}; the contacts stop {' or '.join(BLOCKING)}")
     xp = namespace(z_e, z_ion, z_int, thickness)
-    rails = [(xp.real(z) * thickness, xp.imag(z) * thickness) for z in (z_e, z_ion)]
+    first, second = ((xp.real(z) * thickness, xp.imag(z) * thickness) for z in (z_e, z_ion))
     if blocking == ELECTRON:
-        rails.reverse()
-    real, imaginary = line(*rails, (xp.real(z_int) / thickness, xp.imag(z_int) / thickness))
+        first, second = second, first
+    real, imaginary = line(first, second,
+                           (xp.real(z_int) / thickness, xp.imag(z_int) / thickness))
     return real + 1j * imaginary
 
 

@@ -97,10 +97,10 @@ def test_the_formula_is_that_of_a_ladder(swap):
     jw = 2j * np.pi * f
     rail = e * (0.7 + 0.3 / (1 + (jw * np.exp(-11.5)) ** 0.85))
     between = 0.25 * (e + i) * (jw * np.exp(ln_tau)) ** -bend
-    rails = [np.repeat(r[None] / 600, 600, axis=0) for r in (rail, i + 0 * rail)]
-    if swap:
-        rails.reverse()
-    np.testing.assert_allclose(real + 1j * imaginary, virtual.ladder(*rails, between), rtol=2e-3)
+    electrons, ions = (np.repeat(r[None] / 600, 600, axis=0) for r in (rail, i + 0 * rail))
+    cut = (virtual.ladder(ions, electrons, between) if swap
+           else virtual.ladder(electrons, ions, between))
+    np.testing.assert_allclose(real + 1j * imaginary, cut, rtol=2e-3)
 
 
 def test_contacts_that_stop_nothing_known_are_refused():
@@ -174,7 +174,7 @@ def test_intervals_hold_at_each_ratio(ratio):
 
 
 def test_most_rails_up_to_three_come_from_the_data():
-    rows = pd.concat([found(r, seeds_of(r, 6, 40))[1].table for r in (0.3, 1.0, 3.0)])
+    rows: Any = pd.concat([found(r, seeds_of(r, 6, 40))[1].table for r in (0.3, 1.0, 3.0)])
     rows = rows[rows["status"].eq("done")]
     assert rows["electronic_informed_by"].eq("data").mean() > 0.9
     assert rows["ionic_informed_by"].eq("data").mean() > 0.75
@@ -186,7 +186,7 @@ def test_most_rails_up_to_three_come_from_the_data():
 
 def test_at_77_the_weak_rail_is_reported_as_weak_and_the_other_cell_is_proposed():
     _, answer = found(77.0, (300, 301, 302, 303))
-    rows = answer.table[answer.table["status"].eq("done")]
+    rows: Any = answer.table[answer.table["status"].eq("done")]
     assert len(rows) >= 3
     assert rows["electronic_informed_by"].eq("data").mean() > 0.7
     assert rows["ionic_informed_by"].isin(["weak", "prior"]).all()
@@ -442,7 +442,7 @@ def test_a_small_bend_widens_the_interval():
 
 def test_steps_that_only_rise_do_not_tell_a_drift():
     table = virtual.staircase(3.0, 1, steps=(10.0, 20.0, 30.0, 40.0, 50.0, 60.0))[0]
-    row = staircase.staircases(table).table.iloc[0]
+    row: Any = staircase.staircases(table).table.iloc[0]
     assert np.isnan(row["drift_uA"])
     assert "go up and down" in row["reason"]
 
