@@ -90,6 +90,8 @@ _LABELS = [
         STATUS,
     ),
     _text("reason", "why it failed, was abandoned or is in conflict"),
+    _text("failure", "what failed: the process at its setting (empty counts as this), or only the "
+          "assay of its product", "row", ("process", "assay")),
     _text("kind", "where the numbers come from; empty means measured", "row", KINDS),
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import designs, plots, posterior, strategies
+from . import designs, failures, plots, posterior, strategies
 from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
@@ -38,6 +38,8 @@ def new_suggestions(
     if rest:
         waiting = [t for t in (pending(declaration, state), start) if len(t)]
         blank = pd.DataFrame(columns=space.names)
+        works = failures.learn(space, state.rows)
+        told = posterior.question(declaration) | ({} if works is None else {"success": works})
         proposal = strategies.proposer(declaration.strategy)(
             space,
             states.learned(state, declaration),
@@ -45,7 +47,7 @@ def new_suggestions(
             pending=pd.concat(waiting, ignore_index=True) if waiting else blank,
             seed=states.seed_for("suggest", state, declaration),
             kept=posterior.kept(state),
-            **posterior.question(declaration),
+            **told,
         )
         settings = space.snap(proposal.settings)
         if len(settings) != rest or not space.feasible(settings).all():
@@ -59,6 +61,11 @@ def new_suggestions(
             for i, setting in enumerate(settings.to_dict("records"))
         ]
         body |= {"weight": plain(proposal.weight), "notes": list(proposal.notes)}
+        if works is not None:
+            body["notes"].append(
+                f"{works.failed} failed and {works.worked} worked: suggestions weigh the chance "
+                "that the process does not fail"
+            )
         draws = proposal.draws
     first = len(state.suggestions) + 1
     body["suggestions"] = [
@@ -97,9 +104,18 @@ def start_settings(declaration: Declaration, state: State, need: int) -> pd.Data
 
 
 def pending(declaration: Declaration, state: State) -> pd.DataFrame:
-    """Settings to keep away from: open suggestions, and those that were dropped or only failed."""
+    """Settings to keep away from: open suggestions, and those that were dropped or only failed.
+
+    One whose assay failed may be tried again.
+    """
     names = declaration.space.names
     table = state.suggestions
+    answered: Any = state.rows
+    if "failure" in answered:
+        lost = failures.process_failures(answered)
+        assay = set(answered.loc[answered["failure"] == failures.ASSAY, "suggestion"])
+        assay -= set(answered.loc[lost, "suggestion"])
+        table = table[~(table.index.isin(assay) & (table["state"] == "failed"))]
     measured = states.tried(state.rows, declaration)[names]
     done = set(measured.itertuples(index=False, name=None))
     left = table.loc[table["state"].isin(["abandoned", "failed"]), names]

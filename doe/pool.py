@@ -11,6 +11,7 @@ import pandas as pd
 
 from . import acquisition, learning, surrogate, worth
 from .acquisition import NEW, TRIED, UNDERWAY, Pick
+from .failures import LEAST
 from .goals import MODELS, Goals, price
 from .outlook import Outlook
 from .worth import Worth
@@ -33,8 +34,8 @@ class Pool:
         Draws of the worth, larger being better.
     noise : ndarray, shape (m,)
         How far one reading moves the worth; of those tried, and of all where readings teach.
-    weight : ndarray, shape (m,)
-        Chance of success over cost.
+    chance, weight : ndarray, shape (m,)
+        Chance that the process does not fail, and that chance over cost.
     """
 
     space: Space
@@ -46,6 +47,7 @@ class Pool:
     state: np.ndarray
     legal: np.ndarray
     noise: np.ndarray
+    chance: np.ndarray
     weight: np.ndarray
     seen: set[bytes]
     success: Callable[[pd.DataFrame], np.ndarray] | None = None
@@ -96,7 +98,10 @@ class Pool:
         if self.space.uncertain:
             legal &= self.space.meets(more, {name: raw[name] for name in self.space.asks})
         self.legal = np.append(self.legal, legal)
-        self.weight = np.append(self.weight, self._weight(more))
+        chance = np.ones(len(more)) if self.success is None else self.success(more)
+        cost = price(self.space, self.goals.cost, more) if self.goals.cost else 1.0
+        self.chance = np.append(self.chance, chance)
+        self.weight = np.append(self.weight, chance / cost)
         if self.worth is not None:
             self._value(more, raw, states)
 
@@ -120,21 +125,17 @@ class Pool:
             return self.found.sd(settings)
         return {name: np.zeros(len(settings)) for name in self.raw}
 
-    def _weight(self, settings: pd.DataFrame) -> np.ndarray:
-        made = np.ones(len(settings))
-        if self.success is not None:
-            made = made * self.success(settings)
-        if self.goals.cost:
-            made = made / price(self.space, self.goals.cost, settings)
-        return made
-
     def pick(
         self, n: int, rng: np.random.Generator, legal: np.ndarray, state: np.ndarray
     ) -> list[Pick]:
         """The next ``n`` among the legal.
 
-        With requirements, among those that keep them half as probably as asked, if there are any.
+        Where there are any, among those that keep requirements half as probably as asked, and
+        whose process works with a probability of `LEAST` or more.
         """
+        if self.success is not None:
+            works = legal & (self.chance >= LEAST)
+            legal = works if works.any() else legal
         if self.goals.require:
             likely = worth.met(self.goals, self.raw).mean(axis=0)
             near = legal & (likely >= 0.5 * min(p for _, p in self.goals.require))
@@ -177,7 +178,7 @@ def listed(
     nothing = np.zeros((surrogate.DRAWS, 0))
     pool = Pool(
         space, found, goals, blank, dict.fromkeys(found.beliefs, nothing), nothing,
-        none.astype(int), none.astype(bool), none, none, set(), success,
+        none.astype(int), none.astype(bool), none, none, none, set(), success,
     )  # fmt: skip
     if pending is not None and len(pending):
         pool.add(space.frame(pending), UNDERWAY)

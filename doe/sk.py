@@ -101,6 +101,7 @@ def propose(
     seed: int,
     options: Mapping[str, Any],
     kept: Mapping[str, np.ndarray] | None = None,
+    **_: Any,
 ) -> Proposal:
     """Suggestions by scikit-optimize's `Optimizer`, a baseline: it knows no model, no levels.
 

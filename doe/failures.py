@@ -1,0 +1,138 @@
+"""Failures are data: the chance that an experiment does not fail, over the space.
+
+A failed *process* (caked powder, cracked sheet, sample stuck in the jar) says that its setting does
+not work, and settings near it may not either. A failed *assay* (a cell that shorted, a bad reading)
+says nothing of the setting: it may be tried again. Column ``failure`` says which; empty counts as
+process.
+
+    logit P(no failure) = m + g,    g a Gaussian process (Matern-5/2) over encoded settings
+
+with m = logit 0.9: before anything has failed nine of ten settings are thought to work. The
+posterior is Laplace's approximation; outcomes of one setting tried several times count as so many.
+
+References
+----------
+Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), algorithms 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from .readings import all_given
+
+if TYPE_CHECKING:
+    from .space import Space
+
+PROCESS, ASSAY = "process", "assay"
+BEFORE = 0.9
+"""Median chance of no failure where nothing is known."""
+AMPLITUDE = 3.0
+"""Prior sd of the logit over the space: neighbours of a failure become doubtful, and settings that
+have worked next to it bring the chance back."""
+LENGTH = 0.5
+"""Length scale of one factor, in widths of the unit cube."""
+LEAST = 0.25
+"""Suggestions keep to settings that work at least so probably, where there are any."""
+NEWTON = 60
+
+
+@dataclass(frozen=True)
+class Feasibility:
+    """Chance that the process does not fail; call it with settings.
+
+    Attributes
+    ----------
+    worked, failed : int
+        How many outcomes it has learned from.
+    """
+
+    space: Space
+    at: np.ndarray
+    slope: np.ndarray
+    root: np.ndarray
+    inner: np.ndarray
+    worked: int
+    failed: int
+
+    def __call__(self, settings: pd.DataFrame) -> np.ndarray:
+        """Probability that an experiment at each setting does not fail, shape (m,)."""
+        where = self.space.encode(settings)
+        cross = _kernel(where, self.at)
+        mean = np.log(BEFORE / (1.0 - BEFORE)) + cross @ self.slope
+        inside = np.linalg.solve(self.inner, (self.root[:, None] * cross.T))
+        variance = np.maximum(AMPLITUDE**2 - (inside**2).sum(axis=0), 0.0)
+        return expit(mean / np.sqrt(1.0 + np.pi / 8.0 * variance))
+
+
+def learn(space: Space, rows: pd.DataFrame) -> Feasibility | None:
+    """Learn from rows which settings work; None where no process has failed.
+
+    Parameters
+    ----------
+    space : Space
+    rows : DataFrame
+        Recorded rows: factors, ``status``, ``failure``. A row with status ``failed`` failed, one
+        that is done worked; planned, running and abandoned ones, statements and failed assays say
+        nothing.
+    """
+    lost = process_failures(rows)
+    good = np.ones(len(rows), dtype=bool)
+    if "status" in rows:
+        good &= np.array(rows["status"].isna() | (rows["status"] == "done"))
+    if "kind" in rows:
+        good &= np.array(rows["kind"] != "statement")
+    given = all_given(rows, space.names)
+    lost, good = lost & given, good & given
+    if not lost.any():
+        return None
+    # rows of one batch or cell are one experiment: they did not fail more than once
+    use: Any = rows[lost | good].assign(_lost=lost[lost | good])
+    labels = [c for c in ("suggestion", "run", "batch", "cell") if c in use]
+    one = use.drop_duplicates([*space.names, *labels, "_lost"])
+    y = np.where(one["_lost"].to_numpy(dtype=bool), -1.0, 1.0)
+    at = space.encode(one[space.names])
+    slope, root, inner = _laplace(_kernel(at, at), y)
+    return Feasibility(space, at, slope, root, inner, int((y > 0).sum()), int((y < 0).sum()))
+
+
+def process_failures(rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose process failed, shape (n,)."""
+    if "status" not in rows:
+        return np.zeros(len(rows), dtype=bool)
+    lost = np.array(rows["status"] == "failed", dtype=bool)
+    return lost & np.array(rows["failure"] != ASSAY) if "failure" in rows else lost
+
+
+def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    length = LENGTH * np.sqrt(a.shape[1])
+    square = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
+    r = np.sqrt(5.0 * square) / length
+    return AMPLITUDE**2 * (1.0 + r + r * r / 3.0) * np.exp(-r)
+
+
+def _laplace(k: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradient of the log likelihood at the mode, root of its curvature, and the inner factor."""
+    middle = np.log(BEFORE / (1.0 - BEFORE))
+    g = np.zeros(len(y))
+    for _ in range(NEWTON):
+        p = expit(middle + g)
+        gradient = (y + 1.0) / 2.0 - p
+        w = p * (1.0 - p)
+        root = np.sqrt(w)
+        inner = np.linalg.cholesky(np.eye(len(y)) + root[:, None] * k * root)
+        b = w * g + gradient
+        inside = np.linalg.solve(inner, root * (k @ b))
+        step = k @ (b - root * np.linalg.solve(inner.T, inside)) - g
+        g = g + step
+        if np.abs(step).max() < 1e-8:
+            break
+    p = expit(middle + g)
+    root = np.sqrt(p * (1.0 - p))
+    inner = np.linalg.cholesky(np.eye(len(y)) + root[:, None] * k * root)
+    return (y + 1.0) / 2.0 - p, root, inner

@@ -1,0 +1,98 @@
+"""Failed processes teach where not to go; failed assays do not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from ssbayes import doe
+from ssbayes.doe import asking, failures
+
+SPACE = doe.Space([doe.Real("rpm", 0 + 200, 1000), doe.Real("milling_min", 5, 60)])
+
+
+def rows(n, seed, lost=lambda t: t["rpm"] > 700):
+    table = SPACE.sample(n, np.random.default_rng(seed))
+    bad = lost(table).to_numpy()
+    return table.assign(
+        kind="simulated", status=np.where(bad, "failed", "done"),
+        reason=np.where(bad, "caked", None), capacity_mAh_g=np.where(bad, np.nan, 150.0))
+
+
+def test_nothing_failed_means_nothing_to_learn():
+    assert failures.learn(SPACE, rows(10, 1, lambda t: t["rpm"] > 2000)) is None
+    assert failures.learn(SPACE, SPACE.sample(3, np.random.default_rng(0))) is None
+
+
+def test_settings_beyond_an_edge_are_found_doubtful_and_others_are_not():
+    works = failures.learn(SPACE, rows(40, 2))
+    assert works is not None
+    fresh = SPACE.sample(400, np.random.default_rng(9))
+    chance = works(fresh)
+    bad = (fresh["rpm"] > 760).to_numpy()
+    good = (fresh["rpm"] < 640).to_numpy()
+    assert np.median(chance[bad]) < 0.25 and np.median(chance[good]) > 0.85
+    assert ((chance > 0.0) & (chance < 1.0)).all()
+
+
+def test_one_failure_lowers_the_chance_near_it_more_than_far_away():
+    one = pd.DataFrame([{"rpm": 900.0, "milling_min": 50.0, "status": "failed", "reason": "stuck"}])
+    works = failures.learn(SPACE, one)
+    assert works is not None
+    near, far = works(pd.DataFrame({"rpm": [900.0, 250.0], "milling_min": [50.0, 8.0]}))
+    assert near < 0.6 < far < 0.95
+
+
+def test_a_failed_assay_says_nothing():
+    table = rows(20, 3).assign(failure=None)
+    table.loc[table["status"] == "failed", "failure"] = "assay"
+    assert failures.learn(SPACE, table) is None
+
+
+def test_rows_of_one_cell_failed_once():
+    one = pd.DataFrame([{"rpm": 900.0, "milling_min": 50.0, "cell": "a", "status": "failed",
+                         "reason": "stuck"}])
+    works = failures.learn(SPACE, pd.concat([one] * 5, ignore_index=True))
+    assert works is not None and works.failed == 1
+
+
+def test_the_approximation_is_close_to_the_exact_posterior_of_one_logit():
+    # one setting, tried six times: the logit is normal times binomial, integrated on a grid
+    table = pd.DataFrame({"rpm": 600.0, "milling_min": 30.0, "cell": list("abcdef"),
+                          "status": ["failed"] * 2 + ["done"] * 4, "reason": "x"})
+    works = failures.learn(SPACE, table)
+    assert works is not None
+    middle = np.log(failures.BEFORE / (1 - failures.BEFORE))
+    z = np.linspace(-15, 15, 4001)
+    p = expit(middle + z)
+    weight = np.exp(-0.5 * (z / failures.AMPLITUDE) ** 2) * p**4 * (1 - p) ** 2
+    exact = (p * weight).sum() / weight.sum()
+    assert works(table.iloc[[0]])[0] == pytest.approx(exact, abs=0.03)
+
+
+class TestCampaign:
+    def test_suggestions_leave_where_the_process_fails(self):
+        made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=5)
+        table = SPACE.sample(40, np.random.default_rng(4))
+        bad = (table["rpm"] > 700).to_numpy()
+        value = 100.0 + 0.1 * table["rpm"]
+        made.record(table.assign(
+            kind="simulated", capacity_mAh_g=np.where(bad, np.nan, value),
+            status=np.where(bad, "failed", "done"), reason=np.where(bad, "caked", None)))
+        asked = made.suggest(3)
+        assert (asked["rpm"] < 850).all()
+        assert any("failed" in note for note in asked.attrs["notes"])
+
+    def test_only_a_failed_assay_may_be_tried_again(self):
+        made = doe.Campaign(
+            doe.Space([doe.Choice("bead_mm", [1.0, 2.0, 3.0])]), maximize="capacity_mAh_g")
+        made.record([{"bead_mm": b, "capacity_mAh_g": 100.0 + b} for b in (1.0, 2.0)])
+        asked = made.suggest(3)
+        name = asked.set_index("bead_mm").loc[3.0, "suggestion"]
+        keep_away = []
+        for failure in ("assay", "process"):
+            made.record({"suggestion": name, "status": "failed", "failure": failure,
+                         "reason": "cell shorted"})
+            state = made._state()
+            away = asking.pending(made.declaration, state)["bead_mm"]
+            keep_away.append(3.0 in set(away))
+        assert keep_away == [False, True]
