@@ -37,8 +37,9 @@ AMPLITUDE = 3.0
 have worked next to it bring the chance back."""
 LENGTH = 0.5
 """Length scale of one factor, in widths of the unit cube."""
-LEAST = 0.25
-"""Suggestions keep to settings that work at least so probably, where there are any."""
+LEAST = 0.5
+"""Suggestions keep to settings that work at least so probably, where there are any: a failure costs
+a whole experiment and tells nothing else."""
 NEWTON = 60
 
 
