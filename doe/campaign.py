@@ -26,6 +26,7 @@ from .store import Event, Store, StoreChanged, event
 if TYPE_CHECKING:
     from ..models.desirability import Goal
     from ..models.engine.lab_model import LabModel
+    from .stopping import Progress
 
 RETRIES = 50
 AT_ONCE = 96
@@ -351,6 +352,29 @@ class Campaign:
 
         seen, names = self._write(decide)
         return recommend.comparison(seen, names, equal_within, d)
+
+    def progress(self, within: float, n: int = 4, price: float | None = None) -> Progress:
+        """Is it worth going on? Nothing is written.
+
+        Parameters
+        ----------
+        within : float
+            Difference of the outcome that is practically none.
+        n : int
+            Size of the next batch: the open suggestions, topped up.
+        price : float, optional
+            What that batch costs, in the unit of the outcome: the least gain worth having it.
+
+        Returns
+        -------
+        Progress
+            Expected gain of the next batch, probability that the recommended setting is within
+            `within` of the optimum, settings practically equal to it, and how many more readings
+            would settle which of those tried is best; ``stop`` where there is a price.
+        """
+        from .standing import standing
+
+        return standing(self._declaration, self._state(), within, n, price)
 
     def close(self) -> None:
         """Forget a campaign in memory; a file needs no closing."""

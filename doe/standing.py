@@ -1,0 +1,71 @@
+"""Where a campaign stands: `stopping`'s numbers from a campaign's state, nothing written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import data
+from . import asking, outlook, posterior, recommend, stopping
+from . import state as states
+from .declaration import Declaration
+from .errors import CampaignError
+from .state import State
+from .stopping import Progress
+
+MANY = 1024
+
+
+def standing(
+    declaration: Declaration, state: State, margin: float, n: int, price: float | None
+) -> Progress:
+    """`stopping.progress` of a campaign; the next batch are its open suggestions, or new ones.
+
+    Raises
+    ------
+    CampaignError
+        If nothing is measured, or the margin or the price cannot be.
+    """
+    if isinstance(margin, bool) or not margin > 0:
+        raise CampaignError(
+            f"within={margin!r} must be above 0: the difference of {declaration.objective} that "
+            "is practically none"
+        )
+    if price is not None and not price >= 0:
+        raise CampaignError(f"price={price!r} must be 0 or more, in the unit of the outcome")
+    space = declaration.space
+    tried: Any = states.tried(state.rows, declaration)[space.names]
+    if tried.empty:
+        raise CampaignError(
+            f"no setting has a reading of {declaration.objective} yet; record results first"
+        )
+    batch: Any = state.open()[space.names]
+    if len(batch) < n:
+        body, _ = asking.new_suggestions(declaration, state, n - len(batch), None)
+        more = pd.DataFrame([entry["settings"] for entry in body["suggestions"]])
+        batch = pd.concat([batch, more[space.names]]) if len(batch) else more[space.names]
+    rng = np.random.default_rng(states.seed_for("progress", state, declaration))
+    many = space.sample(MANY, rng)
+    found = outlook.look(
+        space, states.learned(state, declaration), goals=declaration.goals,
+        model=declaration.model, fixed=declaration.fixed, options=declaration.options,
+        seed=states.seed_for("progress", state, declaration), kept=posterior.kept(state),
+    )  # fmt: skip
+
+    def seen(settings: pd.DataFrame) -> posterior.Views:
+        return posterior.Views.of(found.values(settings), found.sd(settings))
+
+    at_tried = seen(tried)
+    merit = recommend.Merit.learn(declaration, at_tried)
+    gain = merit(at_tried)
+    allowed = space.allowed(tried) & merit.keeps(tried, at_tried)
+    chosen = int(np.argmax(np.where(allowed, gain.mean(axis=0), -np.inf)))
+    noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
+    known = data.COLUMNS.get(declaration.objective)
+    unit = declaration.unit or (known.unit if known is not None else "")
+    return stopping.progress(
+        gain, merit(seen(many)), merit(seen(batch)), noise, chosen=chosen, margin=margin,
+        unit=unit if declaration.goals.single else "", price=price,
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""When to stop: what the next batch is expected to bring, and how sure the best is by now.
+
+All from joint posterior draws of the worth of settings, larger being better: a row is a draw, a
+column a setting. Probabilities speak of what the campaign believes, its model included.
+
+gain of the next batch
+    E[max over the batch and those tried] - E[max over those tried], the batch chosen greedily.
+within x of the optimum
+    P(best tried >= optimum - x), the optimum being the best of many settings in each draw.
+to settle a ranking
+    how many more readings of each contender it takes until the expected probability of the one
+    then on top to be the best reaches a level: readings are simulated in the draws.
+
+References
+----------
+Frazier et al., INFORMS J. Comput. 21 (2009) 599 (value of further readings). Kruschke, Adv.
+Methods Pract. Psychol. Sci. 1 (2018) 270 (practical equivalence).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from .acquisition import CONTENDER, after_reading
+
+SETTLED = 0.95
+MOST = 64
+"""Readings of each contender beyond which a ranking is called not to be settled."""
+REPEATS = 24
+"""Simulated futures that a number of readings is judged by."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a campaign stands.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a number: ``what``, ``value``, ``unit``.
+    equal : list of int
+        Settings tried that are practically equal to the recommended one with a probability of
+        0.9 or more, as positions in the table of settings tried.
+    stop : bool or None
+        Whether the expected gain of the next batch is below its price; None without a price.
+    sentence : str
+    """
+
+    table: pd.DataFrame
+    equal: list[int] = field(default_factory=list)
+    stop: bool | None = None
+    sentence: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.table.to_string(index=False)}\n\n{self.sentence}"
+
+    def _repr_html_(self) -> str:
+        return f"{self.table.to_html(index=False)}<p>{self.sentence}</p>"
+
+
+def expected_gain(tried: np.ndarray, batch: np.ndarray) -> float:
+    """What a batch is expected to add to the best of those tried, in the unit of the draws."""
+    best = tried.max(axis=1)
+    return float(np.maximum(batch.max(axis=1) - best, 0.0).mean())
+
+
+def within(tried: np.ndarray, space: np.ndarray, chosen: int, margin: float) -> float:
+    """P(the chosen setting's mean is within ``margin`` of the optimum)."""
+    top = np.maximum(tried.max(axis=1), space.max(axis=1, initial=-np.inf))
+    return float((tried[:, chosen] >= top - margin).mean())
+
+
+def equal_to(tried: np.ndarray, chosen: int, margin: float, level: float = 0.9) -> list[int]:
+    """Settings whose mean is within ``margin`` of the chosen one's with a probability."""
+    near = (np.abs(tried - tried[:, [chosen]]) <= margin).mean(axis=0)
+    return [int(k) for k in np.flatnonzero(near >= level) if k != chosen]
+
+
+def readings_to_settle(
+    tried: np.ndarray, noise: np.ndarray, level: float = SETTLED, seed: int = 0,
+    margin: float = 0.0,
+) -> int | None:  # fmt: skip
+    """Readings of each contender until the best is known, on average.
+
+    Parameters
+    ----------
+    tried : ndarray, shape (draws, t)
+    noise : ndarray, shape (t,)
+        Standard deviation of one reading.
+    level : float
+        Probability of the one on top to be the best, averaged over simulated futures.
+    margin : float
+        Being within so much of the best counts as being it.
+
+    Returns
+    -------
+    int or None
+        0 where it is known already; None where `MOST` readings of each are not enough.
+    """
+    shares = np.bincount(tried.argmax(axis=1), minlength=tried.shape[1]) / len(tried)
+    rivals = np.flatnonzero(shares >= min(CONTENDER / 2.0, shares.max()))
+
+    def sure(draws: np.ndarray) -> float:
+        chosen = int(draws.mean(axis=0).argmax())
+        return float((draws[:, chosen] >= draws.max(axis=1) - margin).mean())
+
+    if sure(tried) >= level:
+        return 0
+    rng = np.random.default_rng(seed)
+
+    def expected(count: int) -> float:
+        found = []
+        for _ in range(REPEATS):
+            after, truth = tried, tried[rng.integers(len(tried))]
+            for k in rivals:
+                sd = float(noise[k]) / np.sqrt(count)
+                mean = after.mean(axis=0)
+                off = after - mean
+                slope = off.T @ off[:, k] / (off[:, k] @ off[:, k] + len(off) * sd**2 + 1e-300)
+                told = truth[k] + sd * rng.standard_normal()
+                after = after_reading(after, int(k), sd, rng) + (told - mean[k]) * slope
+            found.append(sure(after))
+        return float(np.mean(found))
+
+    count = 1
+    while count <= MOST:
+        if expected(count) >= level:
+            if count <= 2:
+                return count
+            low, high = count // 2, count
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if expected(middle) >= level else (middle, high)
+            return high
+        count *= 2
+    return None
+
+
+def progress(
+    tried: np.ndarray,
+    space: np.ndarray,
+    batch: np.ndarray,
+    noise: np.ndarray,
+    *,
+    chosen: int,
+    margin: float,
+    unit: str,
+    price: float | None = None,
+    seed: int = 0,
+) -> Progress:
+    """Where a campaign stands, in one table and one sentence.
+
+    Parameters
+    ----------
+    tried, space, batch : ndarray, shape (draws, m)
+        Worth of the settings tried, of many over the space, of the next batch.
+    noise : ndarray
+        Sd of one reading of each setting tried.
+    chosen : int
+        The recommended one among those tried.
+    margin : float
+        What is practically equal, in the unit.
+    unit : str
+    price : float, optional
+        What the next batch costs, in the same unit: a gain below it is not worth having.
+    """
+    gain = expected_gain(tried, batch)
+    near = within(tried, space, chosen, margin)
+    equal = equal_to(tried, chosen, margin)
+    needed = readings_to_settle(tried, noise, seed=seed, margin=margin)
+    best = float((tried[:, chosen] >= tried.max(axis=1)).mean())
+    rows = [
+        ("expected gain of the next batch", gain, unit),
+        (f"P(the recommended setting is within {margin:g} of the optimum)", near, "1"),
+        ("P(the recommended setting is the best of those tried)", best, "1"),
+        ("tried settings practically equal to it (P >= 0.9)", float(len(equal)), "1"),
+        (
+            f"readings of each contender until the best is known (P {SETTLED:g}, within "
+            f"{margin:g})",
+            float("nan") if needed is None else float(needed),
+            "1",
+        ),
+    ]
+    stop = None if price is None else bool(gain < price)
+    said = (
+        f"The next {batch.shape[1]} experiments are expected to add {gain:.3g} {unit}".rstrip()
+        + f"; the recommended setting is within {margin:g} of the optimum with probability "
+        f"{near:.2f}"
+    )
+    if needed == 0:
+        said += "; which of those tried is the best is known well enough"
+    elif needed is None:
+        said += f"; {MOST} more readings of each contender would not settle which is the best"
+    else:
+        said += f"; about {needed} more readings of each contender would settle which is the best"
+    if stop is not None:
+        said += ". " + (
+            f"That is less than their price of {price:g}: stop" if stop else
+            f"That is more than their price of {price:g}: go on"
+        )
+    return Progress(pd.DataFrame(rows, columns=["what", "value", "unit"]), equal, stop, said + ".")

@@ -1,0 +1,95 @@
+"""When to stop: gains, closeness to the optimum, readings that a ranking still needs."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from ssbayes import doe
+from ssbayes.doe import stopping
+
+
+def draws(mean, sd, n=4000, seed=0):
+    return np.asarray(mean) + np.asarray(sd) * np.random.default_rng(seed).standard_normal(
+        (n, len(mean)))
+
+
+def test_gain_of_one_more_setting_is_expected_improvement():
+    values = draws([10.0, 9.0], [0.0, 2.0])
+    z = -0.5
+    exact = 2.0 * (z * norm.cdf(z) + norm.pdf(z))
+    assert stopping.expected_gain(values[:, :1], values[:, 1:]) == pytest.approx(exact, abs=0.05)
+
+
+def test_closeness_to_the_optimum_counts_settings_that_nobody_has_tried():
+    tried, space = draws([10.0], [0.1]), draws([9.0, 12.0], [0.1, 0.1], seed=1)
+    assert stopping.within(tried, space[:, :1], 0, 1.0) > 0.99
+    assert stopping.within(tried, space, 0, 1.0) < 0.01
+    assert stopping.within(tried, space, 0, 3.0) > 0.99
+
+
+def test_a_clear_ranking_needs_nothing_more_and_a_tie_never_settles():
+    noise = np.full(2, 3.0)
+    assert stopping.readings_to_settle(draws([0.0, 20.0], [1.0, 1.0]), noise) == 0
+    equal = draws([0.0, 0.0], [0.01, 0.01])
+    assert stopping.readings_to_settle(equal, noise) is None
+    assert stopping.readings_to_settle(equal, noise, margin=1.0) == 0
+
+
+def test_twice_the_noise_needs_four_times_the_readings():
+    values = draws([0.0, 1.0], [4.0, 4.0], 1000)
+    few, many = (stopping.readings_to_settle(values, np.full(2, s), level=0.9, seed=1)
+                 for s in (2.0, 4.0))
+    assert few is not None and many is not None
+    assert 2.0 <= many / few <= 8.0
+
+
+def test_number_of_readings_is_that_of_two_normal_means():
+    # the probability of choosing right after k readings of each, for a difference N(0, 2 s^2)
+    values = draws([0.0, 0.0], [5.0, 5.0], 2000)
+    found = stopping.readings_to_settle(values, np.full(2, 5.0), level=0.9, seed=2)
+    rng = np.random.default_rng(3)
+    truth = rng.standard_normal((20_000, 2)) * 5.0
+    exact = None
+    for k in range(1, 65):
+        seen = truth + 5.0 / np.sqrt(k) * rng.standard_normal(truth.shape)
+        shrunk = seen / (1.0 + 1.0 / k)
+        sd = np.sqrt(2.0 * 25.0 / (1.0 + k))
+        if norm.cdf(np.abs(shrunk[:, 1] - shrunk[:, 0]) / sd).mean() >= 0.9:
+            exact = k
+            break
+    assert found is not None and exact is not None
+    assert exact / 2.0 <= found <= exact * 2.0
+
+
+def test_equal_settings_are_named():
+    values = draws([10.0, 10.2, 14.0], [0.1, 0.1, 0.1])
+    assert stopping.equal_to(values, 0, 1.0) == [1]
+
+
+class TestCampaign:
+    SPACE = doe.Space([doe.Real("rpm", 200, 1000)])
+
+    def campaign(self, rows=12):
+        made = doe.Campaign(self.SPACE, maximize="capacity_mAh_g", seed=1)
+        rng = np.random.default_rng(0)
+        table = self.SPACE.sample(rows, rng)
+        x = (table["rpm"] - 600.0) / 400.0
+        made.record(table.assign(
+            kind="simulated", capacity_mAh_g=160.0 - 40.0 * x**2 + rng.normal(0, 1.0, rows)))
+        return made
+
+    def test_a_settled_campaign_says_stop_and_a_young_one_goes_on(self):
+        late = self.campaign(30).progress(within=3.0, price=2.0)
+        assert late.stop and "stop" in late.sentence
+        value = late.table.set_index("what")["value"]
+        assert value.iloc[1] > 0.9
+        early = self.campaign(4).progress(within=3.0, price=0.01)
+        assert not early.stop and "go on" in early.sentence
+
+    def test_it_changes_nothing_that_is_recorded(self):
+        made = self.campaign()
+        before = len(made.suggestions())
+        told = made.progress(within=3.0)
+        assert told.stop is None and len(made.suggestions()) == before
+        assert "mAh/g" in told.sentence
+        with pytest.raises(doe.CampaignError, match="within=0"):
+            made.progress(within=0.0)
