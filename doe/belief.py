@@ -214,7 +214,7 @@ def _with_physics(
     within = float(np.sqrt(np.mean(batch**2))) / scale if len(seen) else 0.0
     prior = replace(DISCREPANCY, batch=max(within, 1e-3), length=_length(DISCREPANCY, space))
     process = surrogate.learn(
-        space.encode(seen.settings),
+        seen.beside(space.encode(seen.settings)),
         seen.value - mean,
         cell / np.sqrt(seen.cells),
         seen.batch,
@@ -237,7 +237,8 @@ def _with_physics(
 
     def at(settings: pd.DataFrame) -> np.ndarray:
         mean = told.mean(settings)
-        return mean + process.slope[:, None] * (mean - level) + process(space.encode(settings))
+        own = process(seen.beside(space.encode(settings), own=True))
+        return mean + process.slope[:, None] * (mean - level) + own
 
     def noise(settings: pd.DataFrame) -> np.ndarray:
         return factor * np.hypot(*told.scatter(settings))
@@ -256,7 +257,7 @@ def _alone(
         scale = max(0.1 * abs(centre), 1e-9)
     prior = replace(ALONE, length=_length(ALONE, space))
     process = surrogate.learn(
-        space.encode(seen.settings),
+        seen.beside(space.encode(seen.settings)),
         (seen.value - centre)[None],
         scale / np.sqrt(seen.cells),
         seen.batch,
@@ -272,7 +273,7 @@ def _alone(
     sd = scale * float(np.sqrt(squares.mean()))
 
     def at(settings: pd.DataFrame) -> np.ndarray:
-        return centre + process(space.encode(settings))
+        return centre + process(seen.beside(space.encode(settings), own=True))
 
     return at, lambda settings: np.full(len(settings), sd), process.log_density
 

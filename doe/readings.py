@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .space import Space
 
 
+TASKS = 3
+"""Other studies whose relatedness is learned one by one; further ones count as the last."""
+
+
 @dataclass(frozen=True)
 class Readings:
     """What was read, and where.
@@ -31,23 +35,49 @@ class Readings:
         Batch codes; negative where no label is given, and everywhere if each batch was read
         once, since its effect is then part of the noise. Samples of one run, where a space has
         hard-to-change factors, count as one batch: they are no replicates.
+    task : ndarray of int, shape (n,)
+        0 for the campaign's own readings, 1, 2, ... for those of other studies or machines: a
+        related task, of which it is learned how much it tells.
     """
 
     settings: pd.DataFrame
     value: np.ndarray
     cells: np.ndarray
     batch: np.ndarray
+    task: np.ndarray
 
     def __len__(self) -> int:
         return len(self.value)
 
+    @property
+    def tasks(self) -> int:
+        """How many other studies there are."""
+        return int(self.task.max(initial=0))
+
+    def beside(self, encoded: np.ndarray, own: bool = False) -> np.ndarray:
+        """Encoded settings with one more column for each other study: 1 in its rows, else 0.
+
+        Its length scale, learned like any other, says how much that study tells of this one.
+        """
+        if not self.tasks:
+            return encoded
+        of = np.zeros((len(encoded), self.tasks))
+        if not own:
+            rows = np.flatnonzero(self.task)
+            of[rows, self.task[rows] - 1] = 1.0
+        return np.concatenate([encoded, of], axis=1)
+
     def tried(self) -> pd.DataFrame:
-        """Distinct settings in the order of their first reading, with how many ``readings``."""
+        """Distinct settings in the order of their first reading, with how many ``readings``.
+
+        Those of other studies are not among them, unless there are no others.
+        """
         if not len(self):
             return self.settings.assign(readings=np.zeros(0, dtype=int))
         names = list(self.settings.columns)
-        first = self.settings.drop_duplicates()
-        count = self.settings.groupby(names, sort=False).size().to_numpy()
+        own: Any = self.settings[self.task == 0] if (self.task == 0).any() else self.settings
+        first = own.drop_duplicates()
+        count = own.groupby(names, sort=False).size().to_numpy()
         return first.assign(readings=count).reset_index(drop=True)
 
 
@@ -67,9 +97,8 @@ def readings(
     at = np.flatnonzero(use)
     settings = pd.DataFrame(rows.iloc[at].reindex(columns=space.names))
     cells = np.maximum(_numbers(rows, f"{objective}_n", 1.0)[at], 1.0)
-    return Readings(
-        settings, value[at], cells, _batches(rows, has_runs(space))[at] if len(at) else at
-    )
+    batch = _batches(rows, has_runs(space))[at] if len(at) else at
+    return Readings(settings, value[at], cells, batch, _tasks(rows, fixed)[at])
 
 
 def all_given(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -90,6 +119,21 @@ def _text(rows: pd.DataFrame, name: str) -> np.ndarray:
     if name not in rows.columns:
         return np.full(len(rows), "", dtype=object)
     return np.array(["" if pd.isna(v) else str(v) for v in rows[name]], dtype=object)
+
+
+def _tasks(rows: pd.DataFrame, fixed: Mapping[str, Any]) -> np.ndarray:
+    """0 for own rows, then a code for each other study, the largest first.
+
+    Own are rows without a study and those of the study that is fixed. Where there are none, all
+    rows are: nothing is to be told apart. The smallest studies share the last code.
+    """
+    study = _text(rows, "study")
+    foreign = (study != "") & (study != str(fixed.get("study", "")))
+    if not (~foreign).any():
+        return np.zeros(len(rows), dtype=int)
+    names, count = np.unique(study[foreign], return_counts=True)
+    order = {name: k for k, name in enumerate(names[np.argsort(-count, kind="stable")], 1)}
+    return np.array([min(order[s], TASKS) if f else 0 for s, f in zip(study, foreign, strict=True)])
 
 
 def _batches(rows: pd.DataFrame, by_run: bool) -> np.ndarray:
