@@ -245,7 +245,7 @@ FUNCTIONS = {
     "smaller": (desirability.smaller, (BEAD, *several(2.0, 4.5, 1.5))),
     "on_target": (desirability.on_target, (BEAD, *several(1.0, 2.5, 6.0, 1.5))),
     "cuts": (lambda *v: sum(k * c for k, c in enumerate(ordinal.cuts_from(v[1:], v[0])[:1], 1)),
-             (np.array([2.0, 3.0, 5.0, 8.0]), *several(0.5, 1.0, 1.5, 0.7, 1.2, 0.9))),
+             (np.array([1.5, 2.5, 4.5, 7.5]), *several(0.5, 1.0, 1.5, 0.7, 1.2, 0.9))),
     "ordered": (lambda r, m, s, a, b: ordinal.log_probability(r, m, s, [a, b, 1e4]),
                 (np.array([1.0, 2.0, 3.0, 2.0]), np.array([-30.0, 0.0, 4.0, 9.0]),
                  *several(1.3, -0.8, 0.9))),
