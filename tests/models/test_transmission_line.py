@@ -194,7 +194,7 @@ def test_at_77_the_weak_rail_is_reported_as_weak_and_the_other_cell_is_proposed(
     assert rows["next_cell"].str.contains("blocks electrons would give").all()
     told = str(answer)
     assert "ionic weak" in told or "ionic from the prior" in told
-    kept = impedance.informed(answer)
+    kept: Any = impedance.informed(answer)
     assert kept["ionic_mS_cm"].isna().all()
     assert kept["electronic_mS_cm"].notna().any()
 
@@ -379,7 +379,7 @@ def test_a_bad_table_is_told_where_and_how_to_mend_it(change, told):
 
 def test_a_nearly_ohmic_spectrum_is_no_error_of_sign():
     """Noise gives the imaginary part of a good electronic conductor either sign."""
-    table = virtual.simulate(200.0, 3).table
+    table: Any = virtual.simulate(200.0, 3).table
     assert (table["z_im_ohm"] > 0).mean() > 0.2
     assert len(cells.checked(table)) == len(table)
 
