@@ -359,7 +359,21 @@ def transmission_line_design() -> pd.DataFrame:
         "blocking": "ion", "series_ohm_cm2": 0.05})
 
 
+def chain_design() -> pd.DataFrame:
+    """Capacities of twelve recipes of one study, cell energies of four of another."""
+    rows = capacity_design()
+    rows["study"] = "other"
+    own = rows[rows["run"].isin(["3", "6", "8", "9"])].copy()
+    own["study"] = None
+    for name in ("capacity_mAh_g", "utilization", "specific_energy_J_g"):
+        own[name] = np.nan
+    own["separator_um"] = 100.0
+    own["cell_energy_Wh_kg"] = 150.0
+    return pd.concat([rows, own], ignore_index=True)
+
+
 DESIGNS = {
+    "milling+capacity+cell": chain_design,
     "transmission_line": transmission_line_design,
     "compaction": compaction_design,
     "quality": quality_design,
