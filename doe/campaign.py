@@ -26,6 +26,7 @@ from .store import Event, Store, StoreChanged, event
 if TYPE_CHECKING:
     from ..models.desirability import Goal
     from ..models.engine.lab_model import LabModel
+    from .cards import Card
     from .stopping import Progress
 
 RETRIES = 50
@@ -352,6 +353,12 @@ class Campaign:
 
         seen, names = self._write(decide)
         return recommend.comparison(seen, names, equal_within, d)
+
+    def card(self, suggestion: str) -> Card:
+        """One suggestion on a page for the bench; print it, or show it in a notebook."""
+        from .cards import card
+
+        return card(self._declaration, self._state(), suggestion)
 
     def progress(self, within: float, n: int = 4, price: float | None = None) -> Progress:
         """Is it worth going on? Nothing is written.

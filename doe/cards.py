@@ -1,0 +1,237 @@
+"""Suggestion cards: what a suggestion is for, on one page for the bench.
+
+A card holds what is expected of the next cell, why the setting was chosen, the nearest run that was
+done, E_m where the model knows it, what to weigh where the setting is a recipe, what it costs, and
+which reading would change the plan.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from .. import data
+from . import factors as fac
+from . import outlook, posterior, recommend
+from . import state as states
+from .declaration import Declaration
+from .errors import CampaignError, DoeError, unknown
+from .goals import price
+from .ranking import LEVEL
+from .space import Space
+from .state import State
+
+ENERGY = "specific_energy_J_g"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One suggestion, ready to be taken to the bench.
+
+    Attributes
+    ----------
+    suggestion : str
+    lines : dict of heading to text
+        In the order in which they are shown.
+    """
+
+    suggestion: str
+    lines: dict[str, str]
+
+    def __str__(self) -> str:
+        wide = max(len(h) for h in self.lines)
+        body = "\n".join(f"  {h:<{wide}}  {t}" for h, t in self.lines.items())
+        return f"{self.suggestion}\n{body}"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(h)}</th><td>{html.escape(t)}</td></tr>"
+            for h, t in self.lines.items()
+        )
+        return f"<h4>{html.escape(self.suggestion)}</h4><table>{rows}</table>"
+
+
+def card(declaration: Declaration, state: State, name: str) -> Card:
+    """The card of one suggestion of a campaign.
+
+    Raises
+    ------
+    CampaignError
+        If there is no such suggestion.
+    """
+    if name not in state.suggestions.index:
+        raise CampaignError(unknown(name, state.suggestions.index, "suggestion of this campaign"))
+    space, told = declaration.space, state.suggestions.loc[name]
+    setting = state.suggestions.loc[[name], space.names].reset_index(drop=True)
+    lines = {"what to run": words(space, setting.iloc[0], declaration.fixed)}
+    lines["state"] = str(told["state"])
+    if np.isfinite(told["predicted_mean"]):
+        lines["expected"] = expected(declaration, told)
+    lines["why"] = str(told["reason"])
+    tried = states.tried(state.rows, declaration)
+    if len(tried):
+        lines["nearest run done"] = nearest(declaration, state, setting, tried)
+    energy = _energy(declaration, state, setting)
+    if energy:
+        lines["specific energy"] = energy
+    weigh = _weighing(setting)
+    if weigh:
+        lines["what to weigh"] = weigh
+    if declaration.goals.cost:
+        cost = price(space, declaration.goals.cost, setting)[0]
+        lines["cost"] = f"{cost:.4g} ({declaration.goals.cost})"
+    if declaration.goals.single and len(tried):
+        lines["what would change the plan"] = _turn(declaration, state, setting, tried)
+    return Card(name, lines)
+
+
+def words(space: Space, setting: Any, fixed: Mapping[str, Any]) -> str:
+    """A setting with its units, constants behind it."""
+    parts = []
+    for factor in space.factors:
+        if fac.is_void(factor, [setting[factor.name]])[0]:
+            continue
+        parts.append(_said(factor.name, setting[factor.name], fac.unit(factor)))
+    constant = [
+        _said(n, v, data.COLUMNS[n].unit if n in data.COLUMNS else "") for n, v in fixed.items()
+    ]
+    return ", ".join(parts) + (f" (at {', '.join(constant)})" if constant else "")
+
+
+def expected(declaration: Declaration, told: Any) -> str:
+    """The next cell and the mean of the setting, each with its interval."""
+    wide = norm.ppf(0.5 + LEVEL / 2)
+    mean, sd = told["predicted_mean"], told["predicted_cell_sd"]
+    known = data.COLUMNS.get(declaration.objective)
+    unit = declaration.unit or (known.unit if known is not None else "")
+    unit = "" if unit == "1" else f" {unit}"
+    return (
+        f"{declaration.objective} of the next cell {mean:.4g}{unit}, {LEVEL:.0%} interval "
+        f"{mean - wide * sd:.4g} to {mean + wide * sd:.4g} (as of a normal); mean of the setting "
+        f"{told['predicted_low']:.4g} to {told['predicted_high']:.4g} ({LEVEL:.0%} equal-tailed)"
+    )
+
+
+def nearest(declaration: Declaration, state: State, setting: pd.DataFrame, tried: Any) -> str:
+    """The setting tried that is nearest on the factors' own scales, with its readings."""
+    space = declaration.space
+    gap = np.linalg.norm(
+        space.encode(tried[space.names], features=False)
+        - space.encode(setting, features=False), axis=1
+    )  # fmt: skip
+    at = int(gap.argmin())
+    rows: Any = state.rows
+    same = np.ones(len(rows), dtype=bool)
+    for name in space.names:
+        same &= (rows[name] == tried[name].iloc[at]).to_numpy()
+    values = rows.loc[same & states.usable(rows), declaration.objective].dropna().to_numpy(float)
+    read = f"{len(values)} readings, {values.min():.4g} to {values.max():.4g}"
+    if len(values) == 1:
+        read = f"one reading, {values[0]:.4g}"
+    far = "the same setting" if gap[at] < 1e-9 else words(space, tried.iloc[at], {})
+    return f"{far}: {declaration.objective} {read}"
+
+
+def turning_point(
+    draws: np.ndarray, noise: float, at: int, against: int, larger: bool = True
+) -> float | None:
+    """Reading of one setting above which it is expected to be better than another.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (draws, m)
+        Of the true means.
+    noise : float
+        Sd of one reading.
+    at, against : int
+        The setting that is read and the one that leads.
+    larger : bool
+        Whether larger is better; the answer is a reading *below* which it is so if not.
+
+    Returns
+    -------
+    float or None
+        None where no reading would do: both would move together.
+    """
+    off = draws - draws.mean(axis=0)
+    slope = off.T @ off[:, at] / (off[:, at] @ off[:, at] + len(off) * noise**2 + 1e-300)
+    lead = slope[at] - slope[against]
+    if at == against or lead <= 1e-6:
+        return None
+    mean = draws.mean(axis=0)
+    return float(mean[at] + (mean[against] - mean[at]) / lead)
+
+
+def _said(name: str, value: Any, unit: str) -> str:
+    shown = str(value) if isinstance(value, str) else f"{value:.4g}"
+    return f"{name} {shown}" + (f" {unit}" if unit not in ("", "1") else "")
+
+
+def _energy(declaration: Declaration, state: State, setting: pd.DataFrame) -> str | None:
+    """E_m of the setting where the model knows it, from its draws."""
+    if declaration.model is None or not outlook.predicts(declaration.model, ENERGY):
+        return None
+    kept = posterior.kept(state)
+    if kept is None or ENERGY in declaration.outcomes:
+        return None
+    from .physics import Physics
+
+    told = Physics.learn(
+        declaration.model, states.learned(state, declaration), declaration.space, ENERGY,
+        declaration.fixed, declaration.seed, declaration.options, dict(kept),
+    )  # fmt: skip
+    draws = told.mean(setting)[:, 0]
+    low, high = np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return f"{np.median(draws):.3g} J/g ({LEVEL:.0%} equal-tailed interval {low:.3g} to {high:.3g})"
+
+
+def _weighing(setting: pd.DataFrame) -> str | None:
+    """What to weigh, where the setting is a composition of a mechanofusion mixer."""
+    if "electrolyte_parts" not in setting:
+        return None
+    from . import recipe
+
+    try:
+        made = recipe.cards(setting)[0].table
+    except DoeError:
+        return None
+    return ", ".join(f"{row['weigh_g']:.2f} g {name}" for name, row in made.iterrows())
+
+
+def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: Any) -> str:
+    """Which reading would make the suggestion the recommended setting."""
+    space = declaration.space
+    settings = pd.concat([setting, tried[space.names]], ignore_index=True)
+    found = posterior.estimate(declaration, state, settings, "card", posterior.kept(state))
+    draws = np.asarray(found.draws, dtype=float)
+    if declaration.goals.aims[0].kind == "target":
+        return "a reading nearer to the target than that of the recommended setting"
+    larger = declaration.maximize
+    mean = draws[:, 1:].mean(axis=0) * (1.0 if larger else -1.0)
+    allowed = space.allowed(tried[space.names])
+    leader = 1 + int(np.argmax(np.where(allowed, mean, -np.inf)))
+    name = recommend.label(settings.iloc[leader], space)
+    same = (settings.iloc[0] == settings.iloc[leader]).all()
+    noise = float(np.sqrt(max(found.cell_sd[0] ** 2 - draws[:, 0].var(), 0.0)))
+    if same:
+        rivals = np.argsort(-np.where(allowed, mean, -np.inf))[:2] + 1
+        if len(rivals) < 2:
+            return "nothing: it is the only setting tried"
+        turn = turning_point(draws, noise, 0, int(rivals[1]), larger)
+        word = "below" if larger else "above"
+        other = recommend.label(settings.iloc[int(rivals[1])], space)
+        said = "no one reading" if turn is None else f"one reading {word} {turn:.4g}"
+        return f"{said} would make {other} the recommended setting"
+    turn = turning_point(draws, noise, 0, leader, larger)
+    word = "above" if larger else "below"
+    if turn is None:
+        return f"no one reading would: {name} and this setting move together"
+    return (
+        f"one reading {word} {turn:.4g} would make this the recommended setting, in place of {name}"
+    )

@@ -1,0 +1,56 @@
+"""Suggestion cards: what is expected, what is near, and which reading would change the plan."""
+
+import numpy as np
+import pytest
+from ssbayes import doe
+from ssbayes.doe import cards
+
+SPACE = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60, log=True)])
+
+
+@pytest.fixture(scope="module")
+def campaign():
+    made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=3, cost="30 + milling_min",
+                        fixed={"c_rate": 0.1})
+    table = SPACE.sample(8, np.random.default_rng(0))
+    x = (table["rpm"] - 600.0) / 400.0
+    made.record(table.assign(kind="simulated", capacity_mAh_g=150.0 - 30.0 * x**2))
+    return made
+
+
+def test_a_card_holds_what_the_bench_needs(campaign):
+    asked = campaign.suggest(2)
+    card = campaign.card(asked["suggestion"][0])
+    assert list(card.lines)[:4] == ["what to run", "state", "expected", "why"]
+    assert "rpm" in card.lines["what to run"] and "1/min" in card.lines["what to run"]
+    assert "c_rate 0.1" in card.lines["what to run"]
+    assert "90%" in card.lines["expected"] and "next cell" in card.lines["expected"]
+    minutes = asked["milling_min"][0]
+    assert card.lines["cost"].startswith(f"{30 + minutes:.4g}")
+    assert "reading" in card.lines["what would change the plan"]
+    assert "<table>" in card._repr_html_() and card.suggestion in str(card)
+
+
+def test_the_nearest_run_is_the_nearest(campaign):
+    asked = campaign.suggest(2)
+    results = campaign.results()
+    gap = np.linalg.norm(
+        SPACE.encode(results[SPACE.names]) - SPACE.encode(asked.loc[[0], SPACE.names]), axis=1)
+    nearest = results.iloc[gap.argmin()]
+    told = campaign.card(asked["suggestion"][0]).lines["nearest run done"]
+    assert f"rpm {nearest['rpm']:.4g}" in told
+    assert f"{nearest['capacity_mAh_g']:.4g}" in told
+
+
+def test_an_unknown_suggestion_is_named(campaign):
+    with pytest.raises(doe.CampaignError, match="s9999"):
+        campaign.card("s9999")
+
+
+def test_a_reading_at_the_turning_point_makes_both_equal():
+    rng = np.random.default_rng(1)
+    draws = np.array([10.0, 12.0]) + rng.standard_normal((20_000, 2)) * [3.0, 1.0]
+    turn = cards.turning_point(draws, 2.0, 0, 1)
+    # conjugate normal: mean after a reading y is m + (y - m) 9 / (9 + 4)
+    assert turn == pytest.approx(10.0 + 2.0 * 13.0 / 9.0, rel=0.02)
+    assert cards.turning_point(draws[:, [0, 0]], 2.0, 0, 1) is None
