@@ -30,8 +30,9 @@ def validate(
         One row for each measured thing and condition.
     columns : DataFrame, optional
         What a model or a campaign wants: ``name``, ``role`` (factor, group, outcome, context),
-        ``level``, ``unit``, ``needed``; optionally ``kind``, ``low``, ``high``. Columns that are
-        missing here but known to the registry stay legal.
+        ``level``, ``unit``, ``needed``; optionally ``kind``, ``low``, ``high``, and ``part``, true
+        for a part of a mixture, which says what it is a share of. Columns that are missing here
+        but known to the registry stay legal.
     where : str
         What to call the table in messages, e.g. the file name.
     open : bool
@@ -51,7 +52,9 @@ def validate(
         raise TableError(where, [Problem(None, None, type(table).__name__, "a pandas DataFrame")])
     wanted = _wanted(columns)
     labels = list(table.index)
-    clean, specs, problems = _headers(table.reset_index(drop=True), wanted, open)
+    clean, specs, problems = _headers(
+        table.reset_index(drop=True), wanted, open, _parts(columns)
+    )
     if len(table) == 0:
         problems.append(Problem(None, None, None, "it has no rows below its header"))
     needed = {n for n, (_, need) in wanted.items() if need}
@@ -104,6 +107,14 @@ def unlike(table: pd.DataFrame, outcome: str = "capacity_mAh_g") -> pd.DataFrame
     return part.groupby(here, dropna=False, sort=False).size().rename("rows").reset_index()
 
 
+def _parts(columns: pd.DataFrame | None) -> set[str]:
+    """Columns that are parts of a mixture: even plain "carbon" says what it is a share of."""
+    if columns is None or "part" not in columns:
+        return set()
+    told = zip(columns["name"], columns["part"], strict=True)
+    return {str(name) for name, part in told if part is True}
+
+
 def _wanted(columns: pd.DataFrame | None) -> dict[str, tuple[Column, bool]]:
     """Turn a model's column list into specifications and whether each is needed."""
     if columns is None:
@@ -137,7 +148,7 @@ def _or(value: Any, default: Any) -> Any:
 
 
 def _headers(
-    table: pd.DataFrame, wanted: dict[str, tuple[Column, bool]], open: bool
+    table: pd.DataFrame, wanted: dict[str, tuple[Column, bool]], open: bool, parts: set[str]
 ) -> tuple[pd.DataFrame, dict[str, Column], list[Problem]]:
     names = [entries.text(c) or "" for c in table.columns]
     problems = [
@@ -149,7 +160,7 @@ def _headers(
     clean.columns = pd.Index([names[i] for i in keep], dtype=object)
     specs: dict[str, Column] = {}
     for name in clean.columns:
-        if name not in COLUMNS and is_bare(name):
+        if name not in COLUMNS and name not in parts and is_bare(name):
             problems.append(Problem(None, name, None, no_basis(name)))
         elif name in wanted:
             specs[name] = wanted[name][0]

@@ -37,7 +37,7 @@ def full_factorial(space: Space, levels: int = 2) -> pd.DataFrame:
         )
     from pydoe import fullfact
 
-    places = fullfact([len(c) for c in chosen]).astype(int)
+    places = fullfact(np.array([len(c) for c in chosen])).astype(int)
     columns = zip(space.names, chosen, places.T, strict=True)
     return pd.DataFrame({name: values[at] for name, values, at in columns})
 
@@ -138,7 +138,7 @@ def _crossed(
     parts = []
     for values in itertools.product(*(list(f.levels) for f in texts)):  # pyright: ignore
         parts.append(base.assign(**{f.name: v for f, v in zip(texts, values, strict=True)}))
-    return pd.concat(parts, ignore_index=True)[space.names]
+    return pd.concat(parts, ignore_index=True).loc[:, space.names]
 
 
 def _plain(space: Space, kind: str) -> list[fac.Factor]:

@@ -53,7 +53,7 @@ def _near(space: Space, legal: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFra
     def distance(table: pd.DataFrame) -> np.ndarray:
         return np.linalg.norm(space.encode(table, features=False) - goal, axis=1)
 
-    pool = search.sample(space, 1024, rng)
+    pool: Any = search.sample(space, 1024, rng)
     close = search.neighbours(space, legal, rng, 256, 0.1)
     pool = pd.concat([pool, close], ignore_index=True) if len(close) else pool
     for scale in SHRINKING:

@@ -92,9 +92,12 @@ class Declaration:
             asked = _needed(self.model, self.objective)
             rows = [{**row, "needed": row["name"] in asked} for row in rows]
         named = {row["name"] for row in rows}
+        mixed = {n for m in self.space.mixtures for n in m.parts}
         for factor in self.space.factors:
             if factor.name not in named:
                 rows.append(_column(factor.name, "factor", fac.unit(factor), factor.kind))
+                if factor.name in mixed:
+                    rows[-1]["part"] = True
         for name, value in self.fixed.items():
             if name not in named:
                 kind = "text" if isinstance(value, str) else "number"

@@ -223,11 +223,11 @@ class Ordinal:
         return np.array(self.values, dtype=object)
 
     @property
-    def low(self) -> str:
+    def low(self) -> Any:
         return self.values[0]
 
     @property
-    def high(self) -> str:
+    def high(self) -> Any:
         return self.values[-1]
 
 

@@ -168,7 +168,7 @@ def search_design(
 
 
 def _shared(space: Space, settings: pd.DataFrame, labels: np.ndarray) -> bool:
-    hard = settings[space.hard]
+    hard: Any = settings[space.hard]
     return all(len(hard[labels == k].drop_duplicates()) == 1 for k in np.unique(labels))
 
 

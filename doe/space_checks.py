@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import columns
+from ..data.carbon import is_bare, no_basis
 from . import rules
 from .errors import SpaceError
 from .factors import Factor, Ordinal
@@ -55,6 +56,10 @@ def probable(given: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def check_names(space: Space) -> None:
+    mixed = {n for m in space.mixtures for n in m.parts}
+    for name in space.names:
+        if name not in columns.COLUMNS and name not in mixed and is_bare(name):
+            raise SpaceError(f"{no_basis(name)}. A part of a Mixture needs none")
     for group in (space.fixed, space.derived):
         for name in group:
             if name in space.names:

@@ -54,7 +54,8 @@ def encode(factor: Factor, values: Any) -> np.ndarray:
     """Place values on [0, 1], shape (n, width); text as one column a value, or as its rank."""
     if factor.kind == "text" and factor.ordered:
         idle = is_void(factor, values)
-        at = np.where(idle, 0.5, ranks(factor, values) / (len(factor.values) - 1))
+        assert factor.levels is not None
+        at = np.where(idle, 0.5, ranks(factor, values) / (len(factor.levels) - 1))
         return at[:, None]
     if factor.kind == "text":
         assert factor.levels is not None
@@ -135,7 +136,8 @@ def middle(factor: Factor) -> Any:
 
 def ranks(factor: Factor, values: Any) -> np.ndarray:
     """Place of each ordered text among the factor's values, from 0; -1 for a text that is none."""
-    place = {value: i for i, value in enumerate(factor.values)}  # pyright: ignore
+    assert factor.levels is not None
+    place = {value: i for i, value in enumerate(factor.levels)}
     return np.array([place.get(v, -1) for v in values], dtype=int)
 
 

@@ -1,5 +1,7 @@
 """Designs: feasible always, the textbook ones where nothing cuts them, optimal ones as known."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +30,7 @@ def furnace() -> doe.Space:
 @pytest.mark.parametrize("kind", [*designs.FILLING, *designs.OPTIMAL])
 def test_a_design_keeps_rules_mixtures_conditions_and_runs(kind):
     space = furnace()
-    made = doe.design(space, kind, 12, seed=3)
+    made: Any = doe.design(space, kind, 12, seed=3)
     assert len(made) == 12
     assert space.feasible(made).all()
     assert np.abs(made[list(PARTS)].sum(axis=1) - 1).max() < 1e-9
@@ -143,7 +145,7 @@ def test_a_design_is_best_by_its_own_criterion(rng):
 def test_a_shared_error_asks_for_contrasts_within_runs():
     """With a large run error, an easy factor is told within runs: its levels are balanced there."""
     space = doe.Space([doe.Real("heat", 0, 1, hard=True), doe.Real("z", 0, 1)], per_run=4)
-    made = doe.design(space, "d_optimal", 16, run_variance=10)
+    made: Any = doe.design(space, "d_optimal", 16, run_variance=10)
     for k in range(4):
         run = made[np.array(made.attrs["runs"]) == k]
         assert run["heat"].nunique() == 1

@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from ssbayes import doe
 from ssbayes.doe.polytope import polytope, tightened
 
-CATHODE = {"active": (0.6, 0.9), "electrolyte": (0.15, 0.35), "fibre_part": (0, 0.05)}
+CATHODE = {"active": (0.6, 0.9), "electrolyte": (0.15, 0.35), "carbon": (0, 0.05)}
 
 
 def sums(table: pd.DataFrame, mixture: doe.Mixture) -> np.ndarray:
@@ -24,12 +25,13 @@ def test_draws_are_uniform_over_the_bounded_simplex(rng):
     from scipy import stats
 
     mixture = doe.Mixture({"a": (0.1, 0.5), "b": (0.2, 0.6), "c": (0.0, 0.3), "d": (0.05, 0.2)})
-    drawn = pd.DataFrame(mixture.from_unit(rng.random((20_000, 4))))
+    drawn: Any = pd.DataFrame(mixture.from_unit(rng.random((20_000, 4))))
     box = rng.uniform([0.1, 0.0, 0.05], [0.5, 0.3, 0.2], (60_000, 3))
     b = 1 - box.sum(axis=1)
     kept = np.column_stack([box[:, 0], b, box[:, 1:]])[(b >= 0.2) & (b <= 0.6)]
     for i, name in enumerate("abcd"):
-        assert stats.ks_2samp(drawn[name], kept[:, i]).pvalue > 1e-4
+        found: Any = stats.ks_2samp(drawn[name], kept[:, i])
+        assert found.pvalue > 1e-4
     pairs = itertools.combinations(range(4), 2)
     for i, j in pairs:
         mine = np.corrcoef(drawn.iloc[:, i], drawn.iloc[:, j])[0, 1]
@@ -88,6 +90,7 @@ def test_an_optional_part_is_absent_or_at_least_its_low(rng):
         optional=["c", "d"], at_most=3,
     )  # fmt: skip
     drawn = pd.DataFrame(mixture.from_unit(rng.random((2000, 4))))
+    table: Any
     for table in (drawn, pd.DataFrame(mixture.move(drawn, rng, np.full(2000, 0.1)))):
         for name, low in (("c", 0.05), ("d", 0.02)):
             assert ((table[name] == 0) | (table[name] >= low)).all()
@@ -116,8 +119,8 @@ def test_snap_is_the_nearest_composition_and_keeps_compositions(rng):
 def test_a_walk_stays_uniform(rng):
     """Moves go as often back as forth: 60 of them leave the distribution as it was."""
     mixture = doe.Mixture(CATHODE)
-    drawn = pd.DataFrame(mixture.from_unit(rng.random((4000, 3))))
-    walked = drawn
+    drawn: Any = pd.DataFrame(mixture.from_unit(rng.random((4000, 3))))
+    walked: Any = drawn
     for _ in range(60):
         walked = pd.DataFrame(mixture.move(walked, rng, np.full(4000, 0.3)))
     assert np.abs(sums(walked, mixture) - 1).max() < 1e-12
@@ -140,17 +143,17 @@ def test_a_mixture_in_a_space_is_columns_rules_and_a_declaration(rng):
         [
             doe.Real("rpm", 200, 1000),
             doe.Mixture(CATHODE, hard=True),
-            doe.Choice("additive", ["fibre", "black"], only_if="fibre_part > 0.01"),
+            doe.Choice("additive", ["fibre", "black"], only_if="carbon > 0.01"),
         ],
-        ["active >= 2.5 * electrolyte", "rpm * fibre_part <= 20"],
-        derived={"matrix": "electrolyte + fibre_part"},
+        ["active >= 2.5 * electrolyte", "rpm * carbon <= 20"],
+        derived={"matrix": "electrolyte + carbon"},
         per_run=4,
     )
-    assert space.names == ["rpm", "active", "electrolyte", "fibre_part", "additive"]
-    assert space.hard == ["active", "electrolyte", "fibre_part"]
+    assert space.names == ["rpm", "active", "electrolyte", "carbon", "additive"]
+    assert space.hard == ["active", "electrolyte", "carbon"]
     assert space.width == 6
     drawn = space.sample(300, rng)
-    np.testing.assert_array_equal(drawn["additive"] == "none", drawn["fibre_part"] <= 0.01)
+    np.testing.assert_array_equal(drawn["additive"] == "none", drawn["carbon"] <= 0.01)
     body = json.loads(json.dumps(space.to_dict()))
     again = doe.Space.from_dict(body)
     assert again.to_dict() == space.to_dict()
@@ -162,12 +165,12 @@ def test_a_mixture_in_a_space_is_columns_rules_and_a_declaration(rng):
 
 def test_weighed_fractions_are_allowed_but_not_suggested():
     space = doe.Space([doe.Mixture(CATHODE)])
-    weighed = {"active": 0.7, "electrolyte": 0.26, "fibre_part": 0.039}
+    weighed = {"active": 0.7, "electrolyte": 0.26, "carbon": 0.039}
     assert space.allowed(weighed).tolist() == [True]
     assert space.feasible(weighed).tolist() == [False]
     said = space.objections(weighed)
-    assert said == ["row 0: active + electrolyte + fibre_part = 0.999, not 1"]
-    wrong = {"active": 0.7, "electrolyte": 0.2, "fibre_part": 0.039}
+    assert said == ["row 0: active + electrolyte + carbon = 0.999, not 1"]
+    wrong = {"active": 0.7, "electrolyte": 0.2, "carbon": 0.039}
     assert not space.allowed(wrong)[0]
 
 
@@ -178,7 +181,7 @@ def test_a_campaign_without_physics_runs_on_a_mixture():
         asked = campaign.suggest(4)
         assert space.feasible(asked[space.names]).all()
         assert np.abs(sums(asked, space.mixtures[0]) - 1).max() < 1e-9
-        made = asked["active"] - (asked["fibre_part"] - 0.03) ** 2 * 1000
+        made = asked["active"] - (asked["carbon"] - 0.03) ** 2 * 1000
         campaign.record(pd.DataFrame({"suggestion": asked["suggestion"], "worth": made}))
     best = campaign.best(over="space")
     assert space.feasible(pd.DataFrame([best[space.names]])).all()
