@@ -193,7 +193,7 @@ def _grades(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
 
 
 def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]:
-    """The same rows with a criterion each and what it is about in numbers.
+    """The same rows with a criterion each and what it is about in numbers; whole units counted.
 
     Rows without one are about the porosity.
 
@@ -211,7 +211,7 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
     rows["criterion"] = name
     rows["criterion_measurable"] = known["measurable"].reindex(name).to_numpy(dtype=float)
     rows["criterion_contact"] = name.str.startswith("contact").to_numpy(dtype=float)
-    return rows, []
+    return rows, [units(rows).sentence] if fitting else []
 
 
 def _refuse(rows: pd.DataFrame) -> None:

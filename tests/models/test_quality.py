@@ -178,6 +178,7 @@ def test_likelihood_of_a_grade_is_the_probability_of_its_rank(fit):
     names = ("location:grade", "scale:grade", *(f"cut{k}:grade" for k in range(1, 4)))
     values = at_rows(fit.graph, fit.encoded.columns, names, fit.variables([0, 100]))
     report = fit.check()
+    assert any("of 5 slurries at 3 mixing times: 5 whole units" in s for s in report.sentences)
     assert (report.loo["outcome"] == "grade").sum() == fit.table["grade"].notna().sum()
     row = int(fit.encoded.columns["grade__row"][5])
     rank = int(fit.encoded.columns["grade__value"][5])
