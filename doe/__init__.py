@@ -18,15 +18,26 @@ from .space import Space
 
 if TYPE_CHECKING:
     from ..models.desirability import Goal
-    from . import coatings, pressing, recipe, spaces, virtual, virtual_coating, virtual_pellets
+    from . import (
+        backtest,
+        coatings,
+        pressing,
+        recipe,
+        spaces,
+        virtual,
+        virtual_coating,
+        virtual_pellets,
+    )
     from .campaign import Campaign
     from .designs import design
+    from .listed import Listed
     from .ranking import compare, rank
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
-_LATER = {"Campaign": "campaign", "design": "designs", "rank": "ranking", "compare": "ranking"}
+_LATER = {"Campaign": "campaign", "design": "designs", "rank": "ranking", "compare": "ranking",
+          "Listed": "listed"}
 _MODELS = {"Goal": "desirability"}
-_ROOMS = ("coatings", "pressing", "recipe", "spaces", "virtual", "virtual_coating",
+_ROOMS = ("backtest", "coatings", "pressing", "recipe", "spaces", "virtual", "virtual_coating",
           "virtual_pellets")
 
 __all__ = [
@@ -36,6 +47,7 @@ __all__ = [
     "DoeError",
     "Goal",
     "Integer",
+    "Listed",
     "Mixture",
     "Ordinal",
     "Real",
@@ -43,6 +55,7 @@ __all__ = [
     "Space",
     "SpaceError",
     "StoreError",
+    "backtest",
     "coatings",
     "compare",
     "design",

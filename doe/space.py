@@ -391,6 +391,11 @@ class Space:
     @staticmethod
     def from_dict(body: Mapping[str, Any]) -> Space:
         """Inverse of `to_dict`."""
+        if "listed" in body:
+            from .listed import Listed
+
+            plain = Space.from_dict({k: v for k, v in body.items() if k != "listed"})
+            return Listed.among(plain, pd.DataFrame(body["listed"]))
         return Space(
             [
                 Mixture.from_dict(f) if f["kind"] == "Mixture" else fac.from_dict(f)

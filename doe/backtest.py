@@ -1,0 +1,282 @@
+"""Backtests: how few experiments a strategy needs, on virtual laboratories and measured tables.
+
+    pool = doe.backtest.Pool(table, factors, "toughness")
+    found = doe.backtest.run([pool], ["random", "skopt_gp", "ssbayes"], experiments=30, seeds=20)
+    doe.backtest.report(found)
+
+A measured table is replayed: each experiment draws *one* of the setting's replicates at random, as
+an experiment does, never their mean; the mean of the replicates only judges. Seeds are paired: all
+strategies meet the same starts and the same draw of the k-th experiment. What is judged is the
+tried setting that a strategy recommends, by its true score, not the luckiest reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import DoeError, unknown
+from .factors import Factor
+from .listed import Listed
+from .players import PLAYERS, TITLES, Bench, Maker
+from .space import Space
+
+STARTS = 4
+LEVEL = 0.95
+TOP = 0.05
+"""Share of a pool's settings that counts as found."""
+BOOTSTRAP = 2000
+
+
+class Pool:
+    """A measured table as a bench: settings with replicates.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a reading: factors and the outcome; repeated settings are replicates.
+    factors : sequence of factors
+    outcome : str
+    maximize : bool
+    name : str
+
+    Attributes
+    ----------
+    truth : DataFrame
+        Settings with ``mean`` and ``n`` of their replicates, and ``score``: the share of all
+        settings that are no better, 1 for the best.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame, factors: Sequence[Factor], outcome: str,
+        maximize: bool = True, name: str = "pool",
+    ) -> None:  # fmt: skip
+        if outcome not in table:
+            raise DoeError(unknown(outcome, table.columns, "column of the table"))
+        self.objective, self.maximize, self.name = outcome, maximize, name
+        self.fixed: Mapping[str, Any] = {}
+        self.space: Space = Listed(factors, table)
+        names = self.space.names
+        groups = table.dropna(subset=[outcome]).groupby(names, sort=False)[outcome]
+        self.replicates = {key: part.to_numpy(dtype=float) for key, part in groups}
+        keys = [tuple(row) for row in self.space.grid().itertuples(index=False, name=None)]  # pyright: ignore
+        self.replicates = {k: self.replicates[k] for k in keys if k in self.replicates}
+        mean = np.array([v.mean() for v in self.replicates.values()])
+        order = (mean if maximize else -mean).argsort().argsort()
+        self.truth = pd.DataFrame(list(self.replicates), columns=names).assign(
+            mean=mean, n=[len(v) for v in self.replicates.values()],
+            score=(order + 1.0) / len(mean),
+        )  # fmt: skip
+        self._score = dict(zip(self.replicates, self.truth["score"], strict=True))
+
+    def run(self, setting: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """One replicate of one setting, drawn by the seed of the experiment."""
+        key = tuple(setting[self.space.names].iloc[0])
+        values = self.replicates[key]
+        drawn = values[int(np.random.default_rng([seed, 17]).random() * len(values))]
+        return setting[self.space.names].assign(**{self.objective: drawn})
+
+    def score(self, settings: pd.DataFrame) -> np.ndarray:
+        """Share of the pool that is no better than each setting, ``(n,)``."""
+        keys = settings[self.space.names].itertuples(index=False, name=None)
+        return np.array([self._score[tuple(key)] for key in keys])
+
+    @property
+    def noise_ratio(self) -> float:
+        """Standard deviation within settings over that of their means."""
+        within = [v.var(ddof=1) for v in self.replicates.values() if len(v) > 1]
+        return float(np.sqrt(np.mean(within)) / self.truth["mean"].std()) if within else 0.0
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """A virtual laboratory as a bench; the score is its truth over the optimum."""
+
+    lab: Any
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> Space:
+        return self.lab.space
+
+    @property
+    def name(self) -> str:
+        return str(self.lab.name)
+
+    @property
+    def objective(self) -> str:
+        return self.lab.kind.objective
+
+    @property
+    def maximize(self) -> bool:
+        return bool(self.lab.kind.maximize)
+
+    def run(self, setting: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """One cell of one batch."""
+        return self.lab.run(setting.filter(self.space.names), seed=seed)
+
+    def score(self, settings: pd.DataFrame) -> np.ndarray:
+        """True mean over the best there is (or its inverse), ``(n,)``."""
+        return np.asarray(self.lab.ratio(settings.filter(self.space.names)))
+
+
+def play(
+    bench: Bench, maker: Maker, experiments: int, seed: int, starts: int = STARTS
+) -> np.ndarray:
+    """True score of the recommended setting after each experiment, ``(experiments,)``.
+
+    The first ``starts`` settings are drawn at random by the seed, the same for every strategy.
+    """
+    begin = bench.space.sample(starts, np.random.default_rng([seed, 13]))
+    player = maker(bench, seed)
+    found = np.full(experiments, np.nan)
+    try:
+        for k in range(experiments):
+            setting = begin.iloc[[k]] if k < starts else player.ask()
+            player.tell(bench.run(setting.reset_index(drop=True), seed * 10_000 + k))
+            if k + 1 >= starts:
+                found[k] = float(bench.score(player.recommend())[0])
+    finally:
+        getattr(player, "close", lambda: None)()
+    return found
+
+
+def run(
+    benches: Iterable[Bench],
+    strategies: Sequence[str] | Mapping[str, Maker],
+    *,
+    experiments: int = 30,
+    seeds: int | Sequence[int] = 10,
+    starts: int = STARTS,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Play every strategy on every bench and seed.
+
+    Parameters
+    ----------
+    benches : iterable of Pool, Laboratory or anything like them
+    strategies : names of `players.PLAYERS`, or mapping of name to maker of a player
+    experiments : int
+        Experiments of one campaign, starts included.
+    seeds : int or sequence of int
+        Paired over strategies.
+    starts : int
+    progress : bool
+        Print a line for each finished campaign.
+
+    Returns
+    -------
+    DataFrame
+        ``bench``, ``strategy``, ``seed``, ``experiments``, ``score`` of the recommended setting.
+    """
+    makers = {}
+    for name in strategies:
+        if not isinstance(strategies, Mapping) and name not in PLAYERS:
+            raise DoeError(unknown(name, PLAYERS, "strategy"))
+        makers[name] = strategies[name] if isinstance(strategies, Mapping) else PLAYERS[name]
+    tables = []
+    for bench in benches:
+        for seed in range(seeds) if isinstance(seeds, int) else seeds:
+            for name, maker in makers.items():
+                score = play(bench, maker, experiments, int(seed), starts)
+                told = {"bench": getattr(bench, "name", "bench"), "strategy": name, "seed": seed}
+                table = pd.DataFrame({"experiments": np.arange(1, experiments + 1), "score": score})
+                tables.append(table.dropna().assign(**told))
+                if progress:
+                    print(f"{told['bench']}, seed {seed}, {name}: {score[-1]:.3f}", flush=True)
+    return pd.concat(tables, ignore_index=True)[
+        ["bench", "strategy", "seed", "experiments", "score"]
+    ]
+
+
+def found_share(found: pd.DataFrame, at: int, within: float) -> pd.Series:
+    """Share of campaigns whose recommended setting scores ``1 - within`` or more, by strategy."""
+    part: Any = found[found["experiments"] == at]
+    return (part["score"] >= 1.0 - within).groupby(part["strategy"], sort=False).mean()
+
+
+def experiments_until(found: pd.DataFrame, share: float, within: float) -> dict[str, float]:
+    """Experiments until a share of the campaigns has found it, by strategy; infinite if never."""
+    good = found.assign(good=found["score"] >= 1.0 - within)
+    by: Any = good.groupby(["strategy", "experiments"], sort=False)["good"].mean().unstack()
+    made = {}
+    for name, row in by.iterrows():
+        hit = row.index[row.to_numpy() >= share]
+        made[str(name)] = float(hit[0]) if len(hit) else float("inf")
+    return made
+
+
+def report(
+    found: pd.DataFrame, within: float = TOP, at: Sequence[int] = (10, 20, 30),
+    against: Sequence[str] = ("random", "skopt_gp", "skopt_forest"), share: float = 0.5,
+    seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Enhancement and acceleration of each strategy over others, paired, with intervals.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `run`.
+    within : float
+        A recommended setting has found it when it scores ``1 - within`` or more.
+    at : sequence of int
+        Numbers of experiments.
+    against : sequence of str
+        Strategies to compare with.
+    share : float
+        Acceleration is the ratio of experiments until this share of campaigns has found it.
+
+    Returns
+    -------
+    DataFrame
+        One row a bench, strategy, peer and number: ``share`` that has found it, ``enhancement``
+        (difference of shares in points, for a ratio of two small shares says little) and
+        ``acceleration`` (the peer's experiments over the strategy's), with 95 % intervals of a
+        bootstrap over seeds, pairs kept together.
+    """
+    rng = np.random.default_rng(seed)
+    tail = 100 * (1 - LEVEL) / 2
+    rows = []
+    for bench, part in found.groupby("bench", sort=False):
+        scores = part.pivot_table(index=["seed", "experiments"], columns="strategy", values="score")
+        seeds = np.array(sorted(part["seed"].unique()))
+        steps = np.array(sorted(part["experiments"].unique()))
+        cube = {s: scores[s].unstack().loc[seeds, steps].to_numpy() >= 1 - within for s in scores}
+        draws = rng.integers(len(seeds), size=(BOOTSTRAP, len(seeds)))
+        for name, good in cube.items():
+            for peer in [p for p in against if p in cube and p != name]:
+                fast = _ratio(good[draws].mean(1), cube[peer][draws].mean(1), steps, share)
+                own = _ratio(good.mean(0)[None], cube[peer].mean(0)[None], steps, share)[0]
+                for k in at:
+                    if k not in steps:
+                        continue
+                    j = int(np.flatnonzero(steps == k)[0])
+                    gap = 100.0 * (good[:, j].astype(float) - cube[peer][:, j])
+                    low, high = np.percentile(gap[draws].mean(axis=1), [tail, 100 - tail])
+                    rows.append({
+                        "bench": bench, "strategy": TITLES.get(str(name), str(name)),
+                        "against": TITLES.get(peer, peer), "after": k, "campaigns": len(seeds),
+                        "share": good[:, j].mean(), "enhancement_points": gap.mean(),
+                        "enhancement_low": low, "enhancement_high": high, "acceleration": own,
+                        "acceleration_low": np.percentile(fast, tail),
+                        "acceleration_high": np.percentile(fast, 100 - tail),
+                    })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _ratio(ours: np.ndarray, theirs: np.ndarray, steps: np.ndarray, share: float) -> np.ndarray:
+    """Experiments of the peer over ours until a share of campaigns has found it, ``(draws,)``.
+
+    Both are shares over experiments, ``(draws, steps)``. Who never reaches it is counted with one
+    experiment more than were made: the ratio is then a bound towards 1.
+    """
+
+    def until(curve: np.ndarray) -> np.ndarray:
+        hit = curve >= share
+        return np.where(hit.any(axis=1), steps[hit.argmax(axis=1)], steps[-1] + 1)
+
+    return until(theirs) / until(ours)
