@@ -5,8 +5,9 @@
 
 FOLDER holds ``AgNP_dataset.csv``, ``Crossed_barrel_dataset.csv`` and ``P3HT_dataset.csv`` of
 PV-Lab's Benchmarking repository (MIT licence). Every strategy chooses among the measured settings,
-meets the same four starts, and draws one replicate an experiment; the mean of a setting's replicates
-only judges. Found is a recommended setting among the best 5 %. A run that is started again goes on.
+meets the same four starts, and draws one replicate an experiment; the mean of a setting's
+replicates only judges. Found is a recommended setting among the best 5 %. A run that is started
+again goes on.
 """
 
 from __future__ import annotations
@@ -78,9 +79,15 @@ def main() -> None:
                 done = pd.concat([done, found], ignore_index=True)
                 done.to_csv(told.out, index=False)
     against = ("random", "skopt_gp", "skopt_forest", "botorch")
-    table = backtest.report(done, at=told.at, against=against)
+    table = backtest.report(done, at=told.at, against=against, of=["ssbayes"])
     for bench in pools(told.folder):
-        print(f"{bench.name}: {len(bench.truth)} settings, noise over spread {bench.noise_ratio:.2f}")
+        ratio = f"noise over spread {bench.noise_ratio:.2f}"
+        print(f"{bench.name}: {len(bench.truth)} settings, {ratio}")
+    shares = done.assign(found=done["score"] >= 1.0 - backtest.TOP)
+    shares = shares[shares["experiments"].isin(told.at)]
+    shares["strategy"] = shares["strategy"].map(lambda name: players.TITLES.get(name, name))
+    print("share of campaigns that have found a setting of the best 5 %")
+    print(shares.pivot_table("found", ["bench", "strategy"], "experiments").round(2).to_string())
     with pd.option_context("display.width", 250, "display.max_columns", 30):
         print(table.round(2).to_string(index=False))
     print("enhancement in points of campaigns; 95 % intervals of a bootstrap over paired seeds")

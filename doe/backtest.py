@@ -213,7 +213,7 @@ def experiments_until(found: pd.DataFrame, share: float, within: float) -> dict[
 def report(
     found: pd.DataFrame, within: float = TOP, at: Sequence[int] = (10, 20, 30),
     against: Sequence[str] = ("random", "skopt_gp", "skopt_forest"), share: float = 0.5,
-    seed: int = 0,
+    seed: int = 0, of: Sequence[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Enhancement and acceleration of each strategy over others, paired, with intervals.
 
@@ -229,6 +229,8 @@ def report(
         Strategies to compare with.
     share : float
         Acceleration is the ratio of experiments until this share of campaigns has found it.
+    of : sequence of str, optional
+        Strategies to report; all by default.
 
     Returns
     -------
@@ -248,6 +250,8 @@ def report(
         cube = {s: scores[s].unstack().loc[seeds, steps].to_numpy() >= 1 - within for s in scores}
         draws = rng.integers(len(seeds), size=(BOOTSTRAP, len(seeds)))
         for name, good in cube.items():
+            if of is not None and name not in of:
+                continue
             for peer in [p for p in against if p in cube and p != name]:
                 fast = _ratio(good[draws].mean(1), cube[peer][draws].mean(1), steps, share)
                 own = _ratio(good.mean(0)[None], cube[peer].mean(0)[None], steps, share)[0]
