@@ -215,3 +215,32 @@ def test_bad_designs_say_what_is_wrong(make, message):
     with pytest.raises(doe.SpaceError) as caught:
         make()
     assert message in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_design_from_a_fitted_mill_teaches_more_than_chance(rng):
+    """Contact energy and rate power of a simulated mill: 4 settings beat 30 random fours."""
+    from ssbayes import models
+    from ssbayes.doe import fitted, virtual
+
+    lab = virtual.mill(0)
+    rows = lab.run(virtual.random_settings(8, 1), cells=1)
+    fit = models.get("capacity").fit(rows, seed=1, draws=150, tune=150, chains=2, rhat=1.2)
+    space = virtual.space()
+    asked = {
+        "outcome": "capacity_mAh_g",
+        "parameters": ["capacity.contact_energy", "capacity.rate_power"],
+        "fixed": {n: rows[n].iloc[0] for n in ("mill", "filling", "c_rate") if n in rows},
+    }
+    made = doe.design(space, "d_optimal", 4, fit=fit, **asked)
+    assert space.feasible(made).all()
+    assert made.attrs["terms"] == asked["parameters"]
+    jacobian, prior = fitted.jacobian(fit, space, seed=1, **asked)
+    posed = optimal.problem(space, jacobian, "D", prior)
+    chance = [optimal.value(posed, space.sample(4, rng)) for _ in range(30)]
+    assert optimal.value(posed, made) > max(chance)
+    with pytest.raises(doe.SpaceError, match="no parameter of this fit"):
+        doe.design(space, "d_optimal", 4, fit=fit, **{**asked, "parameters": ["contact"]})
+    with pytest.raises(doe.SpaceError, match="hold several numbers"):
+        vector = ["milling.stress_energy_bead_exponent"]
+        doe.design(space, "d_optimal", 4, fit=fit, **{**asked, "parameters": vector})
