@@ -55,6 +55,8 @@ def start(
         if len(table) >= n:
             far = search.tidy(space, spread(space, table, n, beside))
             return plots.share(space, far, rng)
+        if size >= 16 * n and len(table) * largest < n * size:
+            break  # rules leave too little for any size that may be made
         size *= 2
     table = space.sample(64 * n, np.random.default_rng(seed))
     return plots.share(space, search.tidy(space, spread(space, table, n, beside)), rng)
