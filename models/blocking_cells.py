@@ -196,7 +196,7 @@ def _one(part: Any, bulk: float | None, seed: int, draws: int,
     if drawn.khat > ROUGH:
         moved = walk(spectrum.log_density, u, seed)
         if not moved.settled:
-            moved = walk(spectrum.log_density, moved.u, seed + 1, steps=3 * STEPS)
+            moved = walk(spectrum.log_density, moved.u, seed + 1, steps=2 * STEPS)
         if not moved.settled:
             return gate, _refused("the posterior could not be sampled: importance sampling is "
                                   "rough and the walk that follows does not settle", told), None

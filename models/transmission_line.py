@@ -302,7 +302,11 @@ def prepare(rows: Any, fitting_rows: bool) -> tuple[Any, list[str]]:
 
 
 def build(x: Inputs) -> None:
-    """One spectrum: ten parameters, two outcomes a frequency."""
+    """One spectrum: ten parameters, two outcomes a frequency.
+
+    The share of the series resistance is seen against ``low_frequency_ohm_cm2``, which a fit takes
+    from its spectrum; settings of a prediction must name it.
+    """
     import pytensor.tensor as pt
 
     given = {name: x.prior(name, family, location, width, unit=unit, meaning=meaning,

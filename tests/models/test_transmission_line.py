@@ -276,7 +276,9 @@ def test_the_model_and_the_quick_fit_have_one_density():
     # nutpie's density is of the unbounded scale too
     np.testing.assert_allclose(np.diff(spectrum.log_density(u)), np.diff(logp), atol=1e-5)
     series, electronic, _ = fitting.resistances(u, cell.logit, cell.swap)
-    sigma = fit.quantity("electronic_conductivity", part.iloc[:1]).to_numpy().ravel()
+    settings = part.iloc[:1].assign(
+        low_frequency_ohm_cm2=part["z_re_ohm"].iloc[-1] * cell.area_cm2)
+    sigma = fit.quantity("electronic_conductivity", settings).to_numpy().ravel()
     np.testing.assert_allclose(np.sort(sigma), np.sort(0.1 * cell.thickness_um / electronic),
                                rtol=1e-8)
     assert np.median(series) == pytest.approx(0.06, rel=0.05)
