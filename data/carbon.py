@@ -39,6 +39,10 @@ BASES = {
 }
 """The legal bases of a carbon content: column and what it is a share of."""
 
+SHARE_OF_WHOLE = "carbon_fraction"
+"""The one share whose name needs no basis: with `active_fraction`, `electrolyte_fraction` and
+`binder_fraction` it adds up to one, the whole dry composite."""
+
 _NEEDS_ELECTROLYTE = tuple(b for b in BASES if b not in ("cb_parts", "cb_in_composite_wt_pct"))
 _CARBON = {"cb", "carbon", "carbonblack", "c65", "superc65", "soot"}
 _FILLERS = {"black", "super", "additive", "conductive"}
@@ -54,6 +58,8 @@ def is_bare(name: str) -> bool:
     >>> is_bare("cb_wt_pct"), is_bare("wt%"), is_bare("cb_in_matrix_wt_pct")
     (True, True, False)
     """
+    if str(name) == SHARE_OF_WHOLE:
+        return False
     words = set(re.sub(r"[^a-z0-9%]+", " ", str(name).lower()).replace("%", " % ").split())
     if words & _CARBON:
         # any other word may be a basis, or one misspelt: the nearest column is the better advice

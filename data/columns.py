@@ -121,7 +121,7 @@ _FACTORS = [
     _factor("composite_mass_mg", "mg", 0.5, 5_000, "cell", "weighed composite in the cell"),
     _factor("active_fraction", "1", 0.01, 1, "batch", "mass fraction of active material"),
     _factor("electrolyte_fraction", "1", 0, 1, "batch", "mass fraction of electrolyte"),
-    _factor("carbon_fraction", "1", 0, 0.5, "batch", "mass fraction of conductive carbon"),
+    _factor("carbon_fraction", "1", 0, 0.5, "batch", "mass share of conductive carbon in the whole dry composite"),
     _factor("binder_fraction", "1", 0, 0.5, "batch", "mass fraction of binder"),
     _text("carbon_type", "kind of the conductive carbon, e.g. fibre or black", "batch"),
     _factor("areal_loading_mg_cm2", "mg/cm2", 0.1, 500, "cell", "composite mass on cell area"),
