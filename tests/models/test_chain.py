@@ -112,7 +112,7 @@ def prior_fit(model: LabModel, table: pd.DataFrame, draws: int = 1500, seed: int
             found[name] = rng.normal(size=(draws, *shape))
         else:
             prior = priors_of(model, graph)[name]
-            found[name] = prior.draw(rng, (draws, *prior.shape))
+            found[name] = prior.draw(rng, (draws, *shape))
     return Fit.from_draws(model, table, found)
 
 
@@ -463,6 +463,58 @@ class TestResponse:
         encoded = encode(data.validate(rows), CHAIN)
         assert encoded.levels["batch"] == ["b / b"]  # run and batch
         assert list(encoded.columns["batch alone"]) == [1.0, 0.0]
+
+
+class TestPressing:
+    """Compaction, then conduction: the density is handed on, and is an observation where read."""
+
+    chain = models.chain("compaction", "conduction", material="electrolyte: Li6PS5Cl")
+    press = pd.DataFrame({"pelletizing_MPa": [100.0, 375.0], "stack_MPa": 50.0, "sieve": "fine",
+                          "temperature_degC": 25.0})
+
+    def table(self) -> pd.DataFrame:
+        """Densities out of the die and conductivities of two pellets (simulated)."""
+        rows = []
+        for cell in "ab":
+            for pressure, density in ((100.0, 0.70), (375.0, 0.85)):
+                rows.append({"kind": "simulated", "lot": "1", "sieve": "fine", "cell": cell,
+                             "pelletizing_MPa": pressure, "density_state": "out of die",
+                             "relative_density": density})
+                rows.append({"kind": "simulated", "lot": "1", "sieve": "fine", "cell": cell,
+                             "pelletizing_MPa": pressure, "stack_MPa": 50.0,
+                             "temperature_degC": 25.0, "conductivity_mS_cm": 1.0})
+        return pd.DataFrame(rows)
+
+    def test_rows_are_prepared_by_the_steps_they_reach(self):
+        encoded = encode(data.validate(self.table(), open=True), self.chain)
+        assert not encoded.left_out  # a density needs neither temperature nor stack pressure
+        assert len(encoded.columns["relative_density__row"]) == 4
+        assert len(encoded.columns["conductivity_mS_cm__row"]) == 4
+        with pytest.raises(ValueError, match="above 0"):
+            encode(data.validate(self.table().assign(stack_MPa=0.0), open=True), self.chain)
+
+    def test_conductivity_follows_the_density_of_the_chain(self):
+        fit = prior_fit(self.chain, self.table(), 200)
+        density = fit.predict(self.press, outcome="relative_density").to_numpy()
+        conductivity = fit.predict(self.press, outcome="conductivity_mS_cm").to_numpy()
+        assert (density[:, 1] > density[:, 0]).mean() > 0.99
+        assert (conductivity[:, 1] > conductivity[:, 0]).mean() > 0.95
+
+    def test_another_laboratory_is_as_far_off_as_the_round_robin_says(self):
+        fit = prior_fit(self.chain, self.table(), 3000)
+        same = [np.log(fit.predict(self.press.assign(**label), outcome="conductivity_mS_cm"))
+                for label in ({"study": "typical laboratory"}, {"study": None})]
+        assert not np.allclose(*same)
+        alike = {k: 0.0 * v if k == "chain.relative_density_study__z" else v
+                 for k, v in fit.parameters().items()}
+        kept = Fit.from_draws(self.chain, self.table(), alike)
+        typical, other = (np.log(kept.predict(
+            self.press.assign(**label), outcome="conductivity_mS_cm").to_numpy()[:, 1])
+            for label in ({"study": "typical laboratory"}, {}))
+        # contacts in series are not the laboratory's: a little less than 0.40 is left
+        assert 0.25 < np.std(other - typical) < 0.47
+        effects = self.chain.links()["study_effect"]
+        assert "assumed" in effects[0] and "conduction's own" in effects[1]
 
 
 class TestDecisions:
