@@ -112,7 +112,7 @@ def check_pressing(proposed: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFra
     wrong, before = [], []
     for label, row in proposed.iterrows():
         key = _key(row, by)
-        asked, now = float(row[HIGHEST]), _number(row, NOW)
+        asked, now = _number(row, HIGHEST), _number(row, NOW)
         peak = seen.get(key, -np.inf) if key is not None else -np.inf
         before.append(peak if np.isfinite(peak) else np.nan)
         if asked < peak * (1 - 1e-9):

@@ -223,9 +223,11 @@ def build(x: Inputs) -> None:
     by_study = study_sd * x.normals("laboratory", "study")
     by_lot = lot_sd * x.normals("lot", "lot")
     level_sd = pt.sqrt(pellet_sd**2 + geometry_sd**2)
-    level: Any = (pt.log(bulk_of)[home[:, 0]] - slow * pt.exp(-LEVEL_MPA / slow_MPa)
+    ln_bulk_of: Any = pt.log(bulk_of)
+    ln_contact_of: Any = pt.log(contact_of)
+    level: Any = (ln_bulk_of[home[:, 0]] - slow * pt.exp(-LEVEL_MPA / slow_MPa)
                   + by_study[home[:, 1]] + by_lot[home[:, 2]])
-    contact: Any = pt.log(contact_of)[home[:, 0]]
+    contact: Any = ln_contact_of[home[:, 0]]
 
     def placed(mean: Any, sd: Any) -> tuple[Any, Any]:
         return pt.where(used, mean, 0.0), pt.where(used, sd, 1.0)

@@ -181,4 +181,4 @@ def check(
             "needs paths along the field: likely are a wrong porosity, thickness or electrolyte "
             "conductivity"], ""),
     }, index=table.index)
-    return found[~np.isnan(value)]
+    return found.loc[~np.isnan(value)]

@@ -27,10 +27,10 @@ def test_a_staircase_must_rise_within_the_proposal_too():
 
 def test_new_pellets_may_be_pressed_as_one_likes():
     asked = pd.DataFrame({"pelletizing_MPa": [50.0, 20.0]})
-    assert pressing.check_pressing(asked, DONE)["pressed_MPa"].isna().all()
+    assert np.isnan(pressing.check_pressing(asked, DONE)["pressed_MPa"]).sum() == 2
     other = pd.DataFrame({"cell": ["p1"], "lot": ["B"], "pelletizing_MPa": [50.0]})
     known = DONE.assign(lot="A")
-    assert pressing.check_pressing(other, known)["pressed_MPa"].isna().all()
+    assert np.isnan(pressing.check_pressing(other, known)["pressed_MPa"].iloc[0])
 
 
 def test_a_stack_pressure_above_the_pelletising_pressure_is_rejected():
@@ -47,7 +47,7 @@ def test_the_space_of_a_pellet_in_hand_begins_where_it_stands():
     assert space.feasible(rows).tolist() == [False, True, True]
     assert any("pelletizing_MPa >= 300.0" in said for said in space.objections(rows))
     drawn = space.sample(50, np.random.default_rng(1))
-    assert drawn["pelletizing_MPa"].min() >= 300.0
+    assert np.min(drawn["pelletizing_MPa"]) >= 300.0
     assert doe.Space.from_dict(space.to_dict()).feasible(rows).tolist() == [False, True, True]
 
 
@@ -65,7 +65,7 @@ def test_the_space_of_new_pellets():
 
 def test_simulated_pellets_say_so_and_pass_the_door():
     table = virtual_pellets.sweeps(1)
-    assert table["kind"].eq("simulated").all()
+    assert set(table["kind"]) == {"simulated"}
     assert len(data.validate(table)) == len(table)
     assert table.equals(virtual_pellets.sweeps(1))
 
