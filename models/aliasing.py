@@ -56,7 +56,7 @@ class Aliasing:
     @property
     def separable(self) -> list[str]:
         """Factors whose single effect the design tells, nearly aliased ones included."""
-        told = self.table["told"]
+        told: Any = self.table["told"]
         return [str(name) for name in told.index[told.isin(["alone", "nearly aliased"])]]
 
     def partners(self, factor: str) -> tuple[str, ...]:
@@ -107,6 +107,7 @@ def report(
     sets = _sets(x, owner, [name for name in varied if not free[name]])
     rows, sentences = [], []
     for name in names:
+        column: Any = design[name]
         others = [v for v in varied if v != name]
         squared = _explained(blocks[name], _beside(blocks, others, len(design)))
         mate, r = _closest(blocks, name, others)
@@ -118,7 +119,7 @@ def report(
         else:
             told = "nearly aliased" if squared >= near**2 else "alone"
         rows.append({
-            "factor": name, "levels": int(design[name].nunique()), "told": told,
+            "factor": name, "levels": int(column.nunique()), "told": told,
             "aliased_with": ", ".join(p for p in partners if p != name),
             "largest_correlation": r, "correlated_with": mate,
             "variance_inflation": np.inf if partners else 1.0 / (1.0 - squared),
@@ -172,8 +173,8 @@ def breaking_runs(
         if key in tried:
             continue
         one = pd.DataFrame([dict(zip(names, key, strict=True))])
-        found = report(pd.concat([design[names], one], ignore_index=True), names, log=log,
-                       near=near)
+        more: Any = pd.concat([design[names], one], ignore_index=True)
+        found = report(more, names, log=log, near=near)
         inflation = found.table.loc[found.separable, "variance_inflation"].to_numpy(float)
         rows.append({
             **one.iloc[0].to_dict(),
@@ -197,8 +198,9 @@ def _names(design: pd.DataFrame, factors: Sequence[str] | None) -> list[str]:
             raise ValueError(f"{name!r} is no column of the design"
                              f"{did_you_mean(name, map(str, design.columns))}; it has: "
                              f"{', '.join(map(str, design.columns))}")
-        if design[name].isna().any():
-            at = design.index[design[name].isna()][0]
+        column: Any = design[name]
+        if column.isna().any():
+            at = design.index[column.isna()][0]
             raise ValueError(f"row {at!r} has no {name}: a design needs every factor of every row; "
                              "fill it in, or leave the row out")
     return names

@@ -211,12 +211,13 @@ def build(x: Inputs) -> None:
               + sample_sd * z_sample[x.code("cell")])
     x.observe(VISCOSITY, "LogNormal", mu=pt.exp(ln_eta), sigma=reading_sd)
 
-    told = x.data(STATEMENT, ndim=2)
-    told.set_value(np.zeros((0, 4)))
-    low, high, factor, samples = (told[:, j] for j in range(4))
-    scatter = pt.sqrt(2.0 * (slurry_sd**2 + (sample_sd**2 + reading_sd**2) / samples))
-    x.term("viscosity_rises", log_normal_tail(
-        (slope * (high - low) - pt.log(factor)) / scatter))
+    if x.wants("statements"):
+        told = x.data(STATEMENT, ndim=2)
+        told.set_value(np.zeros((0, 4)))
+        low, high, factor, samples = (told[:, j] for j in range(4))
+        scatter = pt.sqrt(2.0 * (slurry_sd**2 + (sample_sd**2 + reading_sd**2) / samples))
+        x.term("viscosity_rises", log_normal_tail(
+            (slope * (high - low) - pt.log(factor)) / scatter))
 
     porosities = (DRY, CALENDERED, DRY_DENSITY, CALENDERED_DENSITY)
     if not any(x.wants(name) for name in porosities):
@@ -234,15 +235,15 @@ def build(x: Inputs) -> None:
     dry_gap = x.prior("dry_gap", "Normal", 0.0, 0.5, unit="1",
                       meaning="change of logit dry porosity a doubling of the gap",
                       source="either sign")
-    recipe_sd = x.prior("slurry_porosity_sd", "LogNormal", 0.08, 0.5, unit="1",
-                        meaning="sd of logit dry porosity between slurries of one recipe",
-                        source=unpublished)
-    dry_sd = x.prior("dry_sheet_sd", "LogNormal", 0.08, 0.5, unit="1",
-                     meaning="sd of logit dry porosity between sheets of one slurry",
+    dry_sd = x.prior("dry_sheet_sd", "LogNormal", 0.1, 0.5, unit="1",
+                     meaning="sd of logit dry porosity between sheets of unlike slurries",
                      source=unpublished)
+    share = x.prior("slurry_share", "Beta", 2.0, 2.0, unit="1",
+                    meaning="share of that variance that sheets of one slurry have in common",
+                    source="one sheet was coated from each slurry; wide")
     deviation = (dry_logit(0.0, solid, dry_solid, size, dry_size, gap, dry_gap)
-                 + x.effect("slurry_porosity", "run", recipe_sd)
-                 + x.effect("dry_sheet", "batch", dry_sd))
+                 + x.effect("slurry_porosity", "run", dry_sd * pt.sqrt(share))
+                 + x.effect("dry_sheet", "batch", dry_sd * pt.sqrt(1.0 - share)))
     dry_noise = x.prior("dry_punch_sd", "LogNormal", 0.02, 0.5, unit="1",
                         meaning="sd of the dry porosity of one punch: place on the sheet, reading",
                         source="2 um of 60 um in thickness; no error is published")

@@ -140,7 +140,7 @@ def effects(fit: Fit) -> Answer:
         table = _rows_of(fit, outcome)
         viscous = outcome == VISCOSITY
         named = [n for n in SETTINGS if not (viscous and n == "gap_um") and n in table
-                 and bool(table[n].notna().all()) and table[n].nunique() > 1]
+                 and bool(table[n].notna().all()) and np.unique(number(table, n)).size > 1]
         if not named:
             continue
         found = (aliasing.report(table.drop_duplicates(["run", *named]), named) if viscous
@@ -207,7 +207,7 @@ def rank_reversal(
     sentence = (f"P(rank reversed by pressing) = {reversed_.mean():.2f}: "
                 f"{first_dry.mean():.2f} that the one is denser dry and not when pressed, "
                 f"{(~fewer[0] & fewer[1]).mean():.2f} the other way round")
-    differ = [n for n in SETTINGS if n in settings and settings[n].nunique() > 1]
+    differ = [n for n in SETTINGS if np.ptp(number(settings, n, 0.0)) > 0]
     found = sheet_aliasing(_rows_of(fit, DRY))
     together = [] if found is None else [p for p in found.sets if set(p) & set(differ)]
     for partners in together:
@@ -241,7 +241,9 @@ def units(table: pd.DataFrame) -> pd.DataFrame:
         level = ["study", "run"] if outcome == VISCOSITY else ["study", "run", "batch"]
         keys = pd.DataFrame({n: text(rows, n) for n in (*level, "cell")})
         named = [n for n in SETTINGS if n in rows and not (outcome == VISCOSITY and n == "gap_um")]
-        for setting, part in (rows.groupby(named, dropna=False) if named and len(rows) else ()):
+        if not len(rows):
+            continue
+        for setting, part in (rows.groupby(named, dropna=False) if named else [((), rows)]):
             of = keys.loc[part.index]
             count = len(of[level].drop_duplicates())
             found.append({"outcome": outcome, **dict(zip(named, setting, strict=True)),

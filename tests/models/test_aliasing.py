@@ -1,5 +1,7 @@
 """What a design can tell: aliased factors are found, named, and the run that separates them too."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,7 +72,8 @@ def test_units_of_the_factors_do_not_matter():
 
 def test_shares_that_add_up_to_one_are_aliased_all_three():
     rng = np.random.default_rng(1)
-    shares = pd.DataFrame(rng.dirichlet([1, 1, 1], 9), columns=pd.Index(["cam", "se", "carbon"]))
+    names = pd.Index(["cam", "se", "carbon"])
+    shares: Any = pd.DataFrame(rng.dirichlet([1, 1, 1], 9), columns=names)
     found = aliasing.report(shares.assign(rpm=rng.normal(size=9)))
     assert found.sets == (("cam", "se", "carbon"),)
     assert found.separable == ["rpm"]
