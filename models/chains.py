@@ -401,7 +401,7 @@ def _prepare_all(
                 if column not in rows:
                     rows[column] = part[column].reindex(rows.index)
                 elif not part[column].equals(rows.loc[here, column]):
-                    rows[column] = _merged(rows[column], part[column], here)
+                    rows[column] = _merged(rows, part, column, here)
         for factor in {f.name for m in models for f in m.factors if f.name in rows}:
             used = np.any([reached[m.name] for m in models
                            if any(f.name == factor for f in m.factors)], axis=0)
@@ -412,12 +412,14 @@ def _prepare_all(
     return prepare
 
 
-def _merged(old: pd.Series, new: pd.Series, here: np.ndarray) -> pd.Series:
-    """A column with its rows ``here`` replaced, of whatever kind they are."""
-    values = old.astype(object).to_numpy(copy=True)
-    values[here] = new.to_numpy()
-    made = pd.Series(values, index=old.index)
-    numeric = pd.api.types.is_numeric_dtype(new) and pd.api.types.is_numeric_dtype(old)
+def _merged(
+    rows: pd.DataFrame, part: pd.DataFrame, column: str, here: np.ndarray
+) -> pd.Series:
+    """A column with its rows ``here`` replaced by those of the part, of whatever kind they are."""
+    values = rows[column].astype(object).to_numpy(copy=True)
+    values[here] = part[column].to_numpy()
+    made = pd.Series(values, index=rows.index)
+    numeric = all(pd.api.types.is_numeric_dtype(t[column]) for t in (rows, part))
     return made.astype(float) if numeric else made
 
 

@@ -83,4 +83,5 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    return float(2.0 * np.sin(np.pi / 6.0 * spearmanr(a, b).statistic))
+    found: Any = spearmanr(a, b)
+    return float(2.0 * np.sin(np.pi / 6.0 * found.statistic))

@@ -48,7 +48,7 @@ POROUS = LabModel("porous", porous_build, (Factor("milling_min"),), (Group("batc
 CARRIES = LabModel("carries", carries_build, (Factor("porosity"), Factor("thickness_um")), (),
                    (Outcome("ionic_mS_cm", "LogNormal"),), source="paper B",
                    material="electrolyte: t-Li7SiPS8 (glass-ceramic)")
-SURE = {"chain__ionic_mS_cm_study_sd": (STUDY_SD, 1e-3)}
+SURE: dict[str, Any] = {"chain__ionic_mS_cm_study_sd": (STUDY_SD, 1e-3)}
 
 
 def small(cross: bool = True) -> chains.Chain:
@@ -116,8 +116,8 @@ def prior_fit(model: LabModel, table: pd.DataFrame, draws: int = 1500, seed: int
     return Fit.from_draws(model, table, found)
 
 
-AT = pd.DataFrame({"milling_min": [10.0], "thickness_um": [700.0]})
-SETTINGS = pd.DataFrame({"rpm": [200.0, 600.0, 400.0], "milling_min": [5.0, 10.0, 30.0]})
+AT: Any = pd.DataFrame({"milling_min": [10.0], "thickness_um": [700.0]})
+SETTINGS: Any = pd.DataFrame({"rpm": [200.0, 600.0, 400.0], "milling_min": [5.0, 10.0, 30.0]})
 CHAIN = models.chain("milling", "capacity", "cell")
 
 
@@ -136,7 +136,7 @@ class TestOneModel:
         assert outcomes[0] == "cell_energy_Wh_kg"
         assert {"capacity_mAh_g", "utilization", "specific_energy_J_g"} < set(outcomes)
         assert [g.name for g in CHAIN.groups] == ["mill", "run", "batch", "cell", "study"]
-        table = CHAIN.columns.set_index("name")
+        table: Any = CHAIN.columns.set_index("name")
         assert table.loc["capacity_mAh_g", "role"] == "outcome"
         assert list(table.index[table["needed"]]) == ["rpm", "milling_min"]
 
@@ -171,9 +171,9 @@ class TestOneModel:
         assert list(two.priors.index) == list(one.priors.index)
         assert {f.name for f in two.factors} == {f.name for f in one.factors}
         table = data.load("frankenberg2025_milling")
-        theirs = prior_fit(one, table, 50).predict(SETTINGS, outcome="capacity_mAh_g")
-        np.testing.assert_allclose(
-            prior_fit(two, table, 50).predict(SETTINGS, outcome="capacity_mAh_g"), theirs)
+        theirs, ours = (prior_fit(m, table, 50).predict(
+            SETTINGS, outcome="capacity_mAh_g").to_numpy() for m in (one, two))
+        np.testing.assert_allclose(ours, theirs)
 
     def test_a_name_finds_it_again(self):
         for chain in (CHAIN, models.chain("capacity", "cell", material="electrolyte: Li3InCl6")):
@@ -365,8 +365,8 @@ class TestCrossing:
         path = crossed.save(tmp_path / "fit.nc")
         monkeypatch.setattr(models, "get", lambda name: small())
         again = Fit.open(path)
-        np.testing.assert_allclose(again.predict(AT, outcome="ionic_mS_cm"),
-                                   crossed.predict(AT, outcome="ionic_mS_cm"))
+        theirs, ours = (f.predict(AT, outcome="ionic_mS_cm").to_numpy() for f in (crossed, again))
+        np.testing.assert_allclose(ours, theirs)
 
     def test_each_quantity_crosses_by_its_own_spread(self):
         far = models.chain("milling", "capacity", "cell", material="electrolyte: Li3InCl6")
@@ -387,7 +387,7 @@ class TestCrossing:
 
     def test_a_model_with_an_effect_of_the_laboratory_keeps_its_own(self):
         own = replace(CARRIES, groups=(Group("study", varies=False, reference="typical"),))
-        chain = models.chain(POROUS, own)
+        chain: Any = models.chain(POROUS, own)
         assert not chains._build_of(chain).links[1].effects
         assert [(g.reference, g.fresh) for g in chain.groups if g.name == "study"] == [
             ("typical", True)]
@@ -446,9 +446,9 @@ class TestResponse:
         error = fit.posterior["cell.loading_error"].to_numpy().reshape(-1, 1)
         np.testing.assert_allclose(
             charge, capacity * 0.7 * 19.1 * (1 + error) / 1000.0, rtol=1e-6)
-        thin = fit.predict(SETTINGS.assign(separator_um=30.0), outcome="cell_energy_Wh_kg")
-        press = fit.predict(SETTINGS, outcome="cell_energy_Wh_kg")
-        assert float(thin.mean()) > 1.5 * float(press.mean())
+        thin, press = (fit.predict(table, outcome="cell_energy_Wh_kg").to_numpy().mean()
+                       for table in (SETTINGS.assign(separator_um=30.0), SETTINGS))
+        assert thin > 1.5 * press
 
     def test_quantities_of_each_step_can_be_asked_for(self, fit: Fit):
         assert fit.quantity("specific_energy", SETTINGS).shape == (64, 3)
@@ -513,7 +513,7 @@ class TestPressing:
             for label in ({"study": "typical laboratory"}, {}))
         # contacts in series are not the laboratory's: a little less than 0.40 is left
         assert 0.25 < np.std(other - typical) < 0.47
-        effects = self.chain.links()["study_effect"]
+        effects: Any = self.chain.links()["study_effect"]
         assert "assumed" in effects[0] and "conduction's own" in effects[1]
 
 
@@ -522,7 +522,7 @@ class TestDecisions:
         target = {"milling_min": 10.0, "thickness_um": 700.0}
         candidates = pd.DataFrame({"measure": ["porosity", "ionic_mS_cm", "ionic_mS_cm"],
                                    "study": [None, None, "other"]})
-        found = closing.what_closes(crossed, target, candidates)
+        found: Any = closing.what_closes(crossed, target, candidates)
         assert list(found["measure"][:1]) == ["ionic_mS_cm"]
         assert pd.isna(found["study"][0])
         _, covariance, row = exact(simulated(), 10.0)
@@ -543,7 +543,7 @@ class TestDecisions:
         told: Any = {"maximize": "ionic_mS_cm", "fixed": {"thickness_um": 700.0}, "initial": 0}
         campaign = doe.Campaign(space, model=small(), store=path, **told)
         campaign.record(simulated(own=1).drop(columns="kind").assign(kind="simulated"))
-        asked = campaign.suggest(2)
+        asked: Any = campaign.suggest(2)
         assert asked["predicted_mean"].notna().all()
         assert asked["milling_min"].max() > 30.0  # less porous
         campaign.record({"suggestion": asked["suggestion"][0], "ionic_mS_cm": 0.8,
@@ -558,5 +558,6 @@ class TestDecisions:
         doe.Campaign(space, maximize="cell_energy_Wh_kg", model=CHAIN.name,
                      fixed={"separator_um": 50.0}, store=tmp_path / "cell.db")
         again = doe.Campaign.open(tmp_path / "cell.db")
-        assert again._declaration.model.build == CHAIN.build
+        model: Any = again._declaration.model
+        assert model.build == CHAIN.build
         assert len(again.suggest(3)) == 3  # the start design
