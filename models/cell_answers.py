@@ -48,7 +48,7 @@ def settings_of(table: Any) -> pd.DataFrame:
         As `cell.prepare`; or for a column with a value outside of what the registry allows.
     """
     frame = pd.DataFrame(table)
-    known = frame[[c for c in frame if c in data.COLUMNS]]
+    known: Any = frame[[c for c in frame if c in data.COLUMNS]]
     rows, _ = prepare(data.validate(known, where="settings", open=True), False)
     for factor in FACTORS:
         if factor.name == "capacity_mAh_g":
@@ -74,7 +74,7 @@ def bill(table: Any) -> pd.DataFrame:
     """
     rows = settings_of(table)
     parts = _parts(rows, None)
-    total = sum(parts.values())
+    total = np.sum(list(parts.values()), axis=0)
     return pd.DataFrame([
         {"setting": label, "part": part, "mg_cm2": float(values[k]),
          "share": float(values[k] / total[k])}

@@ -106,12 +106,12 @@ def build(x: Inputs) -> None:
     loss_sd = x.prior("loss_sd", "LogNormal", 0.15, 0.5, unit="1",
                       meaning="sd of ln of the loss index between batches", source=generic)
 
-    active_um, electrolyte_um = x["active_d50_um"], x["electrolyte_d50_um"]
-    ln_size = pt.log(active_um) - pt.log(electrolyte_um)
+    active_um = x["active_d50_um"]
+    ln_size = x.log("active_d50_um") - x.log("electrolyte_d50_um")
     pores = x["porosity"]
-    mass = tuple(x[name] for name in ("active_fraction", "electrolyte_fraction",
+    mass: Any = tuple(x[name] for name in ("active_fraction", "electrolyte_fraction",
                                       "carbon_fraction", "binder_fraction"))
-    v_active, v_electrolyte, v_carbon, v_binder = networks.volume_shares(*mass, pores)
+    v_active, v_electrolyte, v_carbon, v_binder = networks.volume_shares(*mass, porosity=pores)
     glued = pt.exp(-100.0 * insulating * v_binder)
     kind = x.code("carbon_type")
     surface = networks.surface_share(v_active, v_electrolyte, ln_size, exponent)
@@ -122,9 +122,9 @@ def build(x: Inputs) -> None:
     ionic = networks.percolating(
         glued * networks.contacts(fine, coordination, pores), sharpness)
     touched = networks.touching(fine, ln_size, exponent, coordination, pores, ionic)
-    both = pt.clip(electronic * touched, 1e-6, 1.0 - 1e-4)
+    both: Any = pt.clip(electronic * touched, 1e-6, 1.0 - 1e-4)
     shift = x.effect("batch", "batch", batch_sd)
-    utilization = expit(pt.log(both) - pt.log1p(-both) + shift)
+    utilization = expit(pt.log(both / (1.0 - both)) + shift)
 
     bulk = x.prior("ionic_bulk", "LogNormal", 2.0, 0.5, unit="mS/cm",
                    meaning="ionic conductivity of the dense electrolyte",
@@ -195,7 +195,7 @@ def _readings(x: Inputs, capacity: Any, utilization: Any, active: Any, sigma_i: 
 MODEL = LabModel(
     name="composition",
     build=build,
-    factors=(Factor("active_fraction", default=math.nan),
+    factors=(Factor("active_fraction", default=0.7),
              Factor("electrolyte_fraction", default=math.nan),
              Factor("carbon_fraction", default=0.0), Factor("binder_fraction", default=0.0),
              Factor("active_d50_um", default=ACTIVE_UM),

@@ -48,8 +48,7 @@ def literature(statements: bool = False) -> pd.DataFrame:
     used = data.load("kissel2025_utilization").set_index("row_id").loc[["u2", "u3", "u4", "u5"]]
     active = data.load("kissel2025_active_capacity").set_index("row_id")
     rows = pd.concat([used, active]).reset_index()
-    carbon = rows["composition"].str.contains("CNF")
-    rows["carbon_type"] = np.where(carbon, GOOD_CARBON, None)
+    rows["carbon_type"] = [GOOD_CARBON if "CNF" in c else NONE for c in rows["composition"]]
     rows.loc[rows["row_id"].eq("u3"), "carbon_type"] = BAD_CARBON
     rows.loc[rows["row_id"].eq("u3"), "composition"] = f"{RATIO}, {BAD_CARBON}"
     rows["batch"] = [{"u3": "type 2", "u4": "without carbon", "u5": "titrated"}.get(r, "type 1")
@@ -146,7 +145,10 @@ def _kind(setting: Any) -> str:
 
 
 def _number(one: pd.DataFrame, name: str, default: float = 0.0) -> float:
-    return float(one[name].iloc[0]) if name in one and one[name].notna().all() else default
+    if name not in one:
+        return default
+    value = float(np.asarray(one[name])[0])
+    return default if np.isnan(value) else value
 
 
 def moved(setting: Any, lever: str, step: float | None = None) -> pd.DataFrame:
@@ -300,9 +302,7 @@ def contrast(fit: Any, *, active_share: float = 0.8, level: float = LEVEL) -> pd
             "active capacity at 1C": 1.0 - fast[:, 3] / fast[:, 2]}
     lost[f"gross capacity at 1C, {100 * active_share:g} wt% active"] = (
         1.0 - used[:, 7] * fast[:, 7] / (used[:, 6] * fast[:, 6]))
-    printed = {"utilization": (1.0 - 0.756 / 0.898, "averages 75.6 % against 89.8 %"),
-               "active capacity at 0.1C": (0.4, "up to: worst of ten cells"),
-               "active capacity at 1C": (0.9, "up to: worst of ten cells")}
+    printed = _printed_contrast()
     kind = f"({100 * level:g} % equal-tailed)"
     answer = []
     for name, values in lost.items():
@@ -311,6 +311,20 @@ def contrast(fit: Any, *, active_share: float = 0.8, level: float = LEVEL) -> pd
         answer.append({"finding": name, "reduced_by": middle, f"low {kind}": low,
                        f"high {kind}": high, "printed": number, "meaning": meaning})
     return pd.DataFrame(answer).set_index("finding")
+
+
+def _printed_contrast() -> dict[str, tuple[float, str]]:
+    """Printed reductions by the second kind of fibre, each with what it means."""
+    used = data.load("kissel2025_utilization").set_index("row_id")["utilization"]
+    good, bad = float(np.asarray(used["u2"])), float(np.asarray(used["u3"]))
+    said = data.load("kissel2025_carbon_fibre").set_index("row_id")["value"]
+    return {
+        "utilization": (1.0 - bad / good,
+                        f"averages {100 * bad:.1f} % against {100 * good:.1f} %"),
+        "active capacity at 0.1C": (float(np.asarray(said["worst at 0.1C"])),
+                                    "up to: worst of ten cells"),
+        "active capacity at 1C": (float(np.asarray(said["worst at 1C"])),
+                                  "up to: worst of ten cells")}
 
 
 def capacity_priors(fit: Any, setting: Any, *, widen: float = 1.5) -> dict[str, tuple]:

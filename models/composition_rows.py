@@ -42,7 +42,7 @@ def ratio_shares(composition: str) -> dict[str, float] | None:
     names, parts = found.group(1).split(":"), [float(v) for v in found.group(2).split(":")]
     if len(names) != len(parts) or not sum(parts) > 0:
         return None
-    shares = dict.fromkeys(SHARES, 0.0)
+    shares: dict[str, float] = dict.fromkeys(SHARES, 0.0)
     for name, part in zip(names, parts, strict=True):
         column = next((c for c, words in KINDS.items()
                        if re.sub(r"\d+$", "", name.lower()) in words or name.lower() in words),
@@ -88,12 +88,13 @@ def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]
         read = np.array([r.get(name, np.nan) for r in ratio], dtype=float)
         shares[name] = np.where(empty, read, number(rows, name))
     unknown = np.isnan(shares["active_fraction"])
-    if fitting and unknown.any():
+    if unknown.any():
         raise ValueError(f"row {rows.index[_first(unknown)]}: its composition is not known; give "
                          "active_fraction (by mass), or composition as 'CAM:SE:CNF 70:30:1'")
     for name in ("carbon_fraction", "binder_fraction"):
         shares[name] = np.where(np.isnan(shares[name]), 0.0, shares[name])
-    rest = 1.0 - sum(shares[n] for n in SHARES if n != "electrolyte_fraction")
+    rest = 1.0 - np.sum(
+        [shares[n] for n in SHARES if n != "electrolyte_fraction"], axis=0)
     over = rest < -1e-9
     if over.any():
         raise ValueError(_over(rows, shares, over))
@@ -151,8 +152,8 @@ def _check_pores(rows: pd.DataFrame) -> None:
 
 def _check_volume(rows: pd.DataFrame) -> None:
     """Refuse mass shares that are shares of volume, where the row gives them away."""
-    mass = [number(rows, name) for name in SHARES]
-    solid = np.asarray(volume_shares(*mass, 0.0)[0])
+    mass: Any = [number(rows, name) for name in SHARES]
+    solid = np.asarray(volume_shares(*mass, porosity=0.0)[0])
     stated = number(rows, "active_volume_fraction")
     odd = np.abs(stated - solid) > VOLUME_ROUNDING
     if odd.any():

@@ -1,6 +1,7 @@
 """From electrode to cell: masses decide the energy, and every step of a published series."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ class TestThePublishedSeries:
         assert "59 um" in note
 
     def test_these_calculated_numbers_are_no_readings(self):
-        table = data.load("kissel2025_cell_energy")
+        table: Any = data.load("kissel2025_cell_energy")
         assert table["kind"].eq("statement").all()
         assert "cell_energy_Wh_kg" not in table
 
@@ -131,7 +132,7 @@ class TestPhysics:
 
 class TestBill:
     def test_a_press_cell_is_nine_tenths_separator_and_anode(self):
-        parts = cell_answers.bill(PRESS_CELL | {"composite_mass_mg": [15.0],
+        parts: Any = cell_answers.bill(PRESS_CELL | {"composite_mass_mg": [15.0],
                                                 "cell_diameter_mm": [10.0],
                                                 "separator_mass_mg": [80.0]}).set_index("part")
         assert parts["share"].sum() == pytest.approx(1.0)
@@ -140,9 +141,9 @@ class TestBill:
 
     def test_a_step_gains_what_it_gains_draw_by_draw(self):
         table = data.load("kissel2025_cell_energy").set_index("row_id").iloc[:3]
-        sure = cell_answers.improvements(179.5, table, seed=3)
+        sure: Any = cell_answers.improvements(179.5, table, seed=3)
         draws = np.random.default_rng(0).normal(179.5, 15.0, 400)
-        open_ = cell_answers.improvements(draws, table, seed=3)
+        open_: Any = cell_answers.improvements(draws, table, seed=3)
         low, high = (c for c in sure if c.startswith("gain_Wh_kg "))
         assert list(sure.index) == list(table.index)
         assert sure["gain_Wh_kg"].iloc[0] == 0.0
@@ -162,7 +163,8 @@ class TestRagone:
 
     def test_power_rises_and_energy_falls_with_the_rate(self):
         for per in ("cell", "composite"):
-            curve = cell_answers.ragone(self.draws, {"active_fraction": [0.7]}, self.rates, per=per)
+            curve: Any = cell_answers.ragone(
+                self.draws, {"active_fraction": [0.7]}, self.rates, per=per)
             assert list(curve["c_rate"]) == list(self.rates)
             assert (curve["energy_Wh_kg"].diff().dropna() < 0).all()
             assert (curve["power_W_kg"].diff().dropna() > 0).all()
@@ -179,7 +181,7 @@ class TestRagone:
                         for d in (self.draws, sure))
         low, high = (c for c in wide if c.startswith("energy_Wh_kg "))
         width = [curve[high] - curve[low] for curve in (wide, narrow)]
-        assert (width[0] > width[1]).all()
+        assert np.all(width[0] > width[1])
 
     @pytest.mark.parametrize(("arguments", "says"), [
         ({"per": "mass"}, "none of cell, composite"),

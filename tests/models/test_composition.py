@@ -1,5 +1,7 @@
 """Composition: two networks, two thresholds, and what carbon, sizes and binder do to them."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,14 +73,14 @@ def simulated(seed):
 def network_draws(count=2000):
     """Everything that the networks take, over the whole range of practice."""
     rng = np.random.default_rng(0)
-    mass = rng.dirichlet([8.0, 4.0, 0.3, 0.2], size=count).T
+    mass: Any = rng.dirichlet([8.0, 4.0, 0.3, 0.2], size=count).T
     return mass, rng.uniform(0.0, 0.5, count), rng
 
 
 class TestShares:
     def test_volume_shares_and_pores_add_up_to_one_and_lead_back(self):
         mass, pores, _ = network_draws()
-        volume = networks.volume_shares(*mass, pores)
+        volume = networks.volume_shares(*mass, porosity=pores)
         np.testing.assert_allclose(np.sum(volume, axis=0) + pores, 1.0)
         np.testing.assert_allclose(networks.mass_shares(*volume), mass, rtol=1e-9)
 
@@ -144,7 +146,7 @@ class TestNetworks:
 
     def test_conductivities_are_never_above_wieners_bound(self):
         mass, pores, rng = network_draws()
-        active, electrolyte, carbon, _ = networks.volume_shares(*mass, pores)
+        active, electrolyte, carbon, _ = networks.volume_shares(*mass, porosity=pores)
         n = len(pores)
         share = networks.surface_share(electrolyte, active, rng.normal(0.0, 2.0, n),
                                        rng.uniform(0.0, 1.0, n))
@@ -205,6 +207,7 @@ class TestRows:
                                                    "mixed_density_g_mL": 3.25}]), True)
 
     def test_what_gross_capacity_and_utilization_tell_is_not_counted_again(self):
+        found: Any
         found, notes = rows_of.prepare(pd.DataFrame([GOOD | {
             "capacity_mAh_g": 160.0, "utilization": 0.8, "active_capacity_mAh_g": 200.0}]), True)
         assert found["active_capacity_mAh_g"].isna().all()
@@ -216,10 +219,10 @@ class TestLiterature:
         rows = answers.literature()
         assert rows["utilization"].dropna().tolist() == [0.898, 0.756, 0.764, 1.012]
         assert rows["active_capacity_mAh_g"].dropna().tolist() == [201.4, 184.2, 151.5]
-        assert set(rows["carbon_type"].dropna()) == {"CNF type 1", "CNF type 2"}
+        assert set(rows["carbon_type"]) == {"none", "CNF type 1", "CNF type 2"}
 
     def test_statements_stand_apart_and_take_no_part(self):
-        rows = answers.literature(statements=True)
+        rows: Any = answers.literature(statements=True)
         said = rows[rows["kind"].eq("statement")]
         assert said["source_line"].notna().all()
         assert said.loc[said["statement"].eq("reduced_by"), "value"].tolist() == [0.4, 0.9]
@@ -280,7 +283,7 @@ class TestAnswers:
                 < bare.loc["electrons", "active_fraction"] - 0.1)
 
     def test_which_network_limits_changes_with_the_share(self, published):
-        found = answers.networks(published, pd.DataFrame(
+        found: Any = answers.networks(published, pd.DataFrame(
             {"active_fraction": [0.3, 0.6, 0.97, 1.0]}))
         assert found["limited_by"].tolist() == ["electrons", "electrons", "ions", "ions"]
         assert found["utilization"].iloc[3] < 1e-4
@@ -292,7 +295,7 @@ class TestAnswers:
     def test_levers_are_compared_with_the_text_and_the_conflict_is_flagged(self, published):
         rich = pd.DataFrame([{"active_fraction": 0.8, "electrolyte_fraction": 0.17,
                               "carbon_fraction": 0.03, "carbon_type": "CNF type 1", **THIN}])
-        found = answers.levers(published, rich)
+        found: Any = answers.levers(published, rich)
         assert found.index[found["conflict"]].tolist() == ["loading"]
         assert found.loc[["CAM_SE_ratio", "loading", "binder_share"], "agrees"].all()
         # with this much carbon more of it blocks: the lever has turned round
