@@ -256,14 +256,19 @@ class Mixture:
     def to_dict(self) -> dict[str, Any]:
         """Plain values that a campaign file stores."""
         body: dict[str, Any] = {"kind": "Mixture", "name": self.name, "total": self.total}
-        body["parts"] = {n: dict(v) for n, v in self.parts.items()}
+        # a list, for a file sorts the names of a mapping
+        body["parts"] = [{"name": n, **v} for n, v in self.parts.items()]
         given = {"hard": self.hard, "optional": list(self.optional), "at_most": self.at_most}
         return body | {k: v for k, v in given.items() if v}
 
     @staticmethod
     def from_dict(body: Mapping[str, Any]) -> Mixture:
         """Inverse of `to_dict`."""
-        return Mixture(**{k: v for k, v in body.items() if k not in ("kind", "name")})
+        rest = {k: v for k, v in body.items() if k not in ("kind", "name", "parts")}
+        parts = body["parts"]
+        if not isinstance(parts, Mapping):
+            parts = {p["name"]: {k: v for k, v in p.items() if k != "name"} for p in parts}
+        return Mixture(parts, **rest)
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{n} [{low:g}, {high:g}]" for n, (low, high) in self.bounds.items())
