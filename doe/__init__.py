@@ -28,14 +28,20 @@ if TYPE_CHECKING:
         virtual_coating,
         virtual_pellets,
     )
+    from .bridging import bridge
     from .campaign import Campaign
+    from .control import control_chart
     from .designs import design
     from .listed import Listed
+    from .planning import plan
+    from .prices import Prices
     from .ranking import compare, rank
+    from .split_plots import split_plot
 
 # read on first use: a space alone needs neither the store nor the virtual laboratories
 _LATER = {"Campaign": "campaign", "design": "designs", "rank": "ranking", "compare": "ranking",
-          "Listed": "listed"}
+          "Listed": "listed", "Prices": "prices", "plan": "planning", "bridge": "bridging",
+          "control_chart": "control", "split_plot": "split_plots"}
 _MODELS = {"Goal": "desirability"}
 _ROOMS = ("backtest", "coatings", "pressing", "recipe", "spaces", "virtual", "virtual_coating",
           "virtual_pellets")
@@ -50,19 +56,24 @@ __all__ = [
     "Listed",
     "Mixture",
     "Ordinal",
+    "Prices",
     "Real",
     "RuleError",
     "Space",
     "SpaceError",
     "StoreError",
     "backtest",
+    "bridge",
     "coatings",
     "compare",
+    "control_chart",
     "design",
+    "plan",
     "pressing",
     "rank",
     "recipe",
     "spaces",
+    "split_plot",
     "virtual",
     "virtual_coating",
     "virtual_pellets",

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ..models.desirability import Goal
     from ..models.engine.lab_model import LabModel
     from .cards import Card
+    from .control import Chart
+    from .planning import Plan
+    from .prices import Prices
     from .stopping import Progress
 
 RETRIES = 50
@@ -382,6 +385,38 @@ class Campaign:
         from .standing import standing
 
         return standing(self._declaration, self._state(), within, n, price)
+
+    def plan(self, prices: Prices | None = None, **options: Any) -> Plan:
+        """The open suggestions as a sequence of runs; nothing is written.
+
+        Parameters
+        ----------
+        prices : Prices, optional
+        **options
+            Of `doe.plan`: budget, days, hours, blocks, rises, start, cells. The control recipe
+            is the campaign's, the seed too.
+
+        Returns
+        -------
+        Plan
+        """
+        from .sequence import planned
+
+        return planned(self._declaration, self._state(), prices, options)
+
+    def control(self, settings: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Declare the control recipe, or without settings say which it is."""
+        from . import sequence
+
+        if settings is not None:
+            self._write(lambda s: (sequence.declared(self._declaration, s, settings), None))
+        return sequence.recipe_of(self._state())
+
+    def chart(self, outcome: str | None = None, **options: Any) -> Chart:
+        """Control chart of the recorded control cells; options of `doe.control_chart`."""
+        from .sequence import charted
+
+        return charted(self._declaration, self._state(), outcome, options)
 
     def close(self) -> None:
         """Forget a campaign in memory; a file needs no closing."""

@@ -1,0 +1,301 @@
+"""Plan a sequence of runs: in which order, on which day, at what price, and what fits.
+
+Suggestions say what to run; a plan says how: which settings share a run, in which order the runs
+cost the least to change over, what may be drawn at random and is, which powder lot and operator
+each block gets, and where the control recipe comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from . import plan_runs, route
+from .errors import CampaignError, listing, unknown
+from .plan_runs import CONTROL_IN, Run
+from .plan_table import Draft, Request, notes, sentence, table_of
+from .prices import Prices
+
+if TYPE_CHECKING:
+    from .space import Space
+
+SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sequence of runs.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a setting in the order of the work: ``block``, the blocking factors, ``day`` (where
+        days are counted), ``run``, ``position`` in it, ``suggestion``, the factors, ``role``
+        (``setting`` or ``control``), ``changes`` (what to set anew before it), ``price`` (that of
+        a run and of its change-over stands at its first setting) and ``total`` so far.
+    left_out : DataFrame
+        Settings that did not fit, as they were given.
+    price : float
+        Of all of it.
+    parts : dict
+        ``change_over``, ``run``, ``cell``, ``reading``: what the price is made of.
+    sentence : str
+    notes : list of str
+    """
+
+    table: pd.DataFrame
+    left_out: pd.DataFrame
+    price: float
+    parts: dict[str, float]
+    sentence: str
+    notes: list[str]
+
+    def __str__(self) -> str:
+        return "\n\n".join([self.table.to_string(index=False), self.sentence, *self.notes])
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<p>{text}</p>" for text in (self.sentence, *self.notes))
+        return self.table.to_html(index=False) + said
+
+
+def plan(
+    space: Space,
+    settings: object,
+    prices: Prices | None = None,
+    *,
+    budget: float | None = None,
+    days: int | Sequence[Any] | None = None,
+    hours: Prices | None = None,
+    hours_per_day: float = 8.0,
+    runs_per_day: int | None = None,
+    gain: str | Sequence[float] | None = None,
+    blocks: Mapping[str, Sequence[Any]] | None = None,
+    control: Mapping[str, Any] | None = None,
+    rises: Sequence[str] = (),
+    start: Mapping[str, Any] | None = None,
+    cells: int = 1,
+    readings: int = 1,
+    seed: int = 1,
+) -> Plan:
+    """Put settings into runs and runs into an order.
+
+    Parameters
+    ----------
+    space : Space
+        Its hard-to-change factors are shared by a run, `Space.per_run` settings at most.
+    settings : table
+        With every factor; ``suggestion`` and ``run`` (named by a campaign) are kept.
+    prices : Prices, optional
+    budget : float, optional
+        Most that all of it may cost, in the unit of the prices.
+    days : int or sequence, optional
+        How many days there are, or their names in order. A run is never split over two days,
+        unless it is longer than a day: it then takes as many as it needs.
+    hours : Prices, optional
+        How long everything takes, in hours; without it `runs_per_day` counts.
+    hours_per_day : float
+    runs_per_day : int, optional
+        One, where `days` are given without hours.
+    gain : str or sequence, optional
+        Expected gain of each setting, or its column: of what does not fit all, runs of the most
+        gain for their price come first. Without it, settings matter in the order given.
+    blocks : mapping of name to levels, optional
+        Blocking factors, such as ``{"lot": ["A", "B"], "operator": ["x", "y"]}``: every block
+        has one level of each, and as much of every hard level as the others.
+    control : mapping, optional
+        Settings of the control recipe: comes back in every block, in about one cell in eight.
+    rises : sequence of str
+        Factors that may only rise within a run: a pellet pressed up a staircase (the pellet is
+        the run: its price is ``run``), a jar sampled at 5, 10 and 20 minutes.
+    start : mapping, optional
+        How the hard factors are set now; without it, the first run is set up at no price.
+    cells, readings : int
+        Cells of each setting, readings of each cell.
+    seed : int
+        Of everything that is drawn: order within runs, between runs of equal price, of blocks.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    CampaignError
+        If a setting breaks a rule, or a name or number makes no sense.
+    """
+    table = space.frame(settings).reset_index(drop=True)
+    prices = prices or Prices()
+    shared = _checked(space, table, prices, hours, rises, cells, readings, budget, control)
+    plan_runs.check_blocks(blocks, [*table.columns, "block", "day", "run", "role"])
+    recipe = None if control is None else dict(space.frame(control).iloc[0])
+    worth = _worth(table, gain)
+    priority = worth if worth is not None else -np.arange(len(table), dtype=float)
+    found = plan_runs.runs_of(space, table, shared, rises, priority)
+    days_given = None if days is None else (list(range(1, days + 1)) if isinstance(days, int)
+                                            else list(days))  # fmt: skip
+    if runs_per_day is None and hours is None and days is not None:
+        runs_per_day = 1
+    asked = Request(
+        space, table, prices, shared, recipe, dict(blocks or {}), tuple(rises), cells, readings,
+        dict(start) if start else None, hours, hours_per_day, runs_per_day, days_given, budget,
+        seed,
+    )  # fmt: skip
+    chosen = _fill(asked, found, worth)
+    made = _draft(asked, chosen)
+    used = {k for r in chosen for k in r.rows}
+    left = table.loc[[k for k in range(len(table)) if k not in used]]
+    whole, parts = table_of(asked, made)
+    return Plan(
+        whole, left, float(sum(parts.values())), parts, sentence(asked, made, whole, parts, left),
+        notes(asked, made, whole),
+    )  # fmt: skip
+
+
+def _checked(
+    space: Space, table: pd.DataFrame, prices: Prices, hours: Prices | None, rises: Sequence[str],
+    cells: int, readings: int, budget: float | None, control: Mapping[str, Any] | None,
+) -> list[str]:  # fmt: skip
+    """Complain about what makes no sense; the factors that change over between runs."""
+    if not len(table):
+        raise CampaignError("there is no setting to plan; ask for suggestions first")
+    for name, number in (("cells", cells), ("readings", readings)):
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+            raise CampaignError(f"{name}={number!r} must be a whole number from 1")
+    if budget is not None and not budget >= 0:
+        raise CampaignError(f"budget={budget!r} must be a price of zero or more")
+    for name in rises:
+        if name not in space.names:
+            raise CampaignError(unknown(name, space.names, "factor of this space"))
+        if name in space.hard:
+            raise CampaignError(
+                f"rises: {name} is hard to change, so it is the same in all of a run; it cannot "
+                "rise within one"
+            )
+    own = {n: control[n] for n in space.names if n in control} if control is not None else None
+    for what, part in (("setting", table), ("control recipe", own)):
+        if part is None:
+            continue
+        part = space.frame(part)
+        wrong = ~space.feasible(part)
+        if wrong.any():
+            which: Any = part[wrong]
+            said = listing(space.objections(which), 3)
+            raise CampaignError(f"a {what} is outside the space: {said}")
+    extra = list(hours.per_factor) if hours else []
+    return plan_runs.changing(space, list(dict.fromkeys([*prices.per_factor, *extra])))
+
+
+def _worth(table: pd.DataFrame, gain: str | Sequence[float] | None) -> np.ndarray | None:
+    if gain is None:
+        return None
+    if isinstance(gain, str):
+        if gain not in table:
+            raise CampaignError(unknown(gain, table.columns, "column of the settings"))
+        gain = table[gain].tolist()
+    worth = np.asarray(gain, dtype=float)
+    if worth.shape != (len(table),) or not np.isfinite(worth).all():
+        raise CampaignError(f"gain needs one number for each of {len(table)} settings")
+    return worth
+
+
+def _fill(asked: Request, runs: list[Run], worth: np.ndarray | None) -> list[Run]:
+    """Runs that fit the budget and the calendar; of a run that does not, what fits of it."""
+    if asked.budget is None and asked.days is None:
+        return runs
+    queue = list(runs)
+    if worth is not None:
+        step, price = asked.prices.holding(asked.cells, asked.readings), asked.prices.run
+
+        def rate(run: Run) -> float:
+            return -float(worth[list(run.rows)].sum()) / (price + step * len(run.rows) + SLACK)
+
+        queue = sorted(runs, key=rate)
+    chosen: list[Run] = []
+    for run in queue:
+        for count in range(len(run.rows), 0, -1):
+            trial = [*chosen, replace(run, rows=run.rows[:count])]
+            if _fits(asked, trial):
+                chosen = trial
+                break
+    return chosen
+
+
+def _fits(asked: Request, runs: list[Run]) -> bool:
+    made = _draft(asked, runs)
+    if asked.days is not None and made.day and made.day[-1][1] > len(asked.days):
+        return False
+    return asked.budget is None or made.price(asked) <= asked.budget * (1.0 + SLACK) + SLACK
+
+
+def _draft(asked: Request, runs: list[Run]) -> Draft:
+    """Blocks, their levels and the order of their runs; the same seed, the same draft."""
+    if not runs:
+        return Draft([], pd.DataFrame(), [], [])
+    deal, way = (np.random.default_rng([asked.seed, k]) for k in (1, 2))
+    shuffled = [runs[k] for k in deal.permutation(len(runs))]
+    size = asked.cells * sum(len(r) for r in runs)
+    count = -(-size // (CONTROL_IN - 1)) if asked.recipe is not None else 1
+    count = max(count, *(len(v) for v in asked.blocks.values()), 1)
+    count = min(count, len(runs))
+    if asked.blocks:
+        groups = plan_runs.blocks_of(asked.table, shuffled, count, asked.shared, deal)
+    else:
+        groups = _cut(asked, [shuffled[k] for k in _ordered(asked, shuffled, asked.start, way)],
+                      count)  # fmt: skip
+    levels, said = plan_runs.levels_of(asked.blocks, len(groups), deal)
+    at, blocks = asked.start, []
+    for group in groups:
+        whole = group
+        if asked.recipe is not None:
+            whole = plan_runs.with_control(
+                asked.space, group, asked.recipe, asked.shared, asked.cells, deal
+            )
+        blocks.append([whole[k] for k in _ordered(asked, whole, at, way)])
+        at = blocks[-1][-1].hard
+    return Draft(blocks, levels, said, _days(asked, blocks))
+
+
+def _ordered(
+    asked: Request, runs: list[Run], at: Mapping[str, Any] | None, rng: np.random.Generator
+) -> list[int]:
+    price = np.array(
+        [[asked.prices.changing(a.hard, b.hard, asked.shared) for b in runs] for a in runs]
+    )
+    first = np.zeros(len(runs))
+    if at is not None:
+        first = np.array([asked.prices.changing(at, b.hard, asked.shared) for b in runs])
+    return route.order(price, first, rng)
+
+
+def _cut(asked: Request, runs: list[Run], count: int) -> list[list[Run]]:
+    """Runs in their order, cut into blocks of about as many settings."""
+    ends = np.cumsum([len(r) for r in runs])
+    which = np.minimum(((ends - 0.5) * count / ends[-1]).astype(int), count - 1)
+    return [[r for r, k in zip(runs, which, strict=True) if k == b] for b in np.unique(which)]
+
+
+def _days(asked: Request, blocks: list[list[Run]]) -> list[tuple[int, int]]:
+    """First and last day of each run, counted from 1; empty where days are not counted."""
+    if asked.hours is None and asked.runs_per_day is None:
+        return []
+    made: list[tuple[int, int]] = []
+    day, used, count, at = 1, 0.0, 0, asked.start
+    for run in (r for block in blocks for r in block):
+        need = 0.0
+        if asked.hours is not None:
+            if at is not None:
+                need += asked.hours.changing(at, run.hard, asked.shared)
+            cells = asked.cells * len(run.rows) + run.controls
+            need += asked.hours.run + asked.hours.holding(cells, asked.readings)
+        full = asked.runs_per_day is not None and count >= asked.runs_per_day
+        if full or (used > 0.0 and used + need > asked.hours_per_day * (1.0 + SLACK)):
+            day, used, count = day + 1, 0.0, 0
+        more = max(0, int(np.ceil((used + need) / asked.hours_per_day - SLACK)) - 1)
+        made.append((day, day + more))
+        used, count, at = used + need - more * asked.hours_per_day, count + 1, run.hard
+        day += more
+    return made
