@@ -60,10 +60,12 @@ FAILED_MIN = 2.0
 """Mixing time (min) at which the published slurry failed: large agglomerates (line 118)."""
 POROSITIES = ("dry_porosity", "calendered_porosity")
 POROSITY = "porosity"
-ORDERINGS, HOME = "porosity_orderings__numbers", "sheet__home"
+ORDERINGS = "porosity_orderings__numbers"
+EFFECTS = {"slurry": "run", "sheet": "batch"}
+HOMES = {"run": "slurry__home", "batch": "sheet__home"}
 LEAST = 8
 """Least number of slots of each group."""
-MONOTONE: dict[str, Any] = {"porosity_trend": (0.0, 0.3, -5.0, 0.0), "porosity_bend": (1e-3,)}
+MONOTONE: dict[str, Any] = {"porosity_trend": (0.0, 0.3, -5.0, 0.0), "porosity_bend": (1e-3, 0.1)}
 """Priors under which porosity only falls with mixing time, to see what they cannot describe."""
 
 
@@ -91,18 +93,16 @@ def fails(milling_min: Any) -> Any:
 def build(x: Inputs) -> None:
     """Grades and porosities over mixing time and pressing; slurries, sheets, images, raters."""
     time = x.log("milling_min") * (1.0 / math.log(2.0)) - math.log2(MIDDLE_MIN)
-    own = x.normals("slurry", "run")
-    slurry = own[x.code("run")]
     if any(map(x.wants, (*POROSITIES, "statements"))):
-        sheet = _porosity(x, time, own)
+        slurry, sheet = _porosity(x, time)
     else:
-        sheet = x.normals("sheet", "batch")[x.code("batch")]
+        slurry, sheet = (x.normals(name, group)[x.code(group)] for name, group in EFFECTS.items())
     if x.wants("grade"):
         _grades(x, time, slurry, sheet)
 
 
-def _porosity(x: Inputs, time: Any, own: Any) -> Any:
-    """Porosities; returns the sheets' standard normals over rows."""
+def _porosity(x: Inputs, time: Any) -> tuple[Any, Any]:
+    """Porosities; returns the standard normals of slurries and sheets over rows."""
     import pytensor.tensor as pt
 
     unprinted = "no porosity is printed in the source; generic"
@@ -111,7 +111,7 @@ def _porosity(x: Inputs, time: Any, own: Any) -> Any:
     trend = x.prior("porosity_trend", "TruncatedNormal", 0.0, 0.3, -5.0, 5.0, unit="logit",
                     source="either sign, even odds",
                     meaning="change of that logit with each doubling of the mixing time")
-    bend = x.prior("porosity_bend", "HalfNormal", 0.1, unit="logit",
+    bend = x.prior("porosity_bend", "LogNormal", 0.05, 0.7, unit="logit",
                    source="too short mixing fails, too long mixing was more porous (line 118)",
                    meaning="growth of that logit with the square of doublings away from 45 min")
     press = x.prior("pressing", "HalfNormal", 0.7, unit="logit",
@@ -126,14 +126,18 @@ def _porosity(x: Inputs, time: Any, own: Any) -> Any:
     sample_sd = x.prior("porosity_noise", "LogNormal", 0.02, 0.5, unit="1",
                         meaning="sd of one porosity by volume and mass",
                         source="thickness to 1 um of some 50 um, mass to 0.1 mg; generic")
-    # Punches tell a sheet's porosity more closely than sheets are alike: the sampler walks in the
-    # sheets' own logits. Sheets that were graded only have no such place.
-    home = x.data(HOME, ndim=2)
-    here, when, of = home[:, 0] > 0.5, home[:, 1], home[:, 2].astype("int64")
-    mean = bent(when, level, trend, bend) + slurry_sd * own[of]
-    sheet = x.normals("sheet", "batch", around=(
-        pt.where(here, mean, 0.0), pt.where(here, sheet_sd, 1.0)))[x.code("batch")]
-    logit = bent(time, level, trend, bend) + slurry_sd * own[x.code("run")] + sheet_sd * sheet
+    # Punches tell a sheet's porosity more closely than slurries and sheets are alike: the sampler
+    # walks in the logits themselves. Slots of graded criteria have no such place.
+    places, mean, whole = {}, None, None
+    for (name, group), sd in zip(EFFECTS.items(), (slurry_sd, sheet_sd), strict=True):
+        home = x.data(HOMES[group], ndim=2)
+        here, of = home[:, 0] > 0.5, home[:, 2].astype("int64")
+        mean = bent(home[:, 1], level, trend, bend) if whole is None else whole[of]
+        own = x.normals(name, group, around=(pt.where(here, mean, 0.0), pt.where(here, sd, 1.0)))
+        places[group] = own[x.code(group)]
+        whole = pt.concatenate([pt.zeros(1), mean + sd * own[1:]])
+    slurry, sheet = places["run"], places["batch"]
+    logit = bent(time, level, trend, bend) + slurry_sd * slurry + sheet_sd * sheet
     for name, fall in zip(POROSITIES, (0.0 * press, press), strict=True):
         x.observe(name, "Normal", mu=expit(logit - fall), sigma=sample_sd)
     if x.wants("statements"):
@@ -142,7 +146,7 @@ def _porosity(x: Inputs, time: Any, own: Any) -> Any:
         more = bent(told[:, 0], level, trend, bend) - bent(told[:, 1], level, trend, bend)
         x.term("porosity_orderings", log_normal_tail(
             more / pt.sqrt(2.0 * (slurry_sd**2 + sheet_sd**2))))
-    return sheet
+    return slurry, sheet
 
 
 def _grades(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
@@ -154,7 +158,7 @@ def _grades(x: Inputs, time: Any, slurry: Any, sheet: Any) -> None:
                     meaning=f"latent quality at 45 min before pressing, {scale}")
     trend = x.prior("trend", "Normal", 0.0, 0.3, group="criterion", source="either sign",
                     meaning="change of it with each doubling of the mixing time")
-    bend = x.prior("bend", "HalfNormal", 0.1, group="criterion",
+    bend = x.prior("bend", "LogNormal", 0.05, 0.7, group="criterion",
                    source="much worse at 2 than at 32 min, more agglomerates at 64 (line 118)",
                    meaning="fall of it with the square of doublings away from 45 min")
     gain = x.prior("contact_gain", "HalfNormal", 1.0, source="pressing improves contacts: line 118",
@@ -281,18 +285,20 @@ def encode_orderings(
 def encode_homes(
     rows: pd.DataFrame, table: pd.DataFrame, statements: bool
 ) -> dict[str, np.ndarray]:
-    """Whether each sheet's slot is one of porosities, its doublings of time, its slurry's slot."""
+    """Of each slurry and sheet: whether it is one of porosities, doublings, slot of its slurry."""
     codes = {}
-    for group in ("run", "batch"):
+    for group in HOMES:
         labels = (text(rows, column) for column in ("criterion", *PARENTS[group]))
         keys = list(zip(*labels, strict=True))
         known = {key: slot for slot, key in enumerate(dict.fromkeys(keys), 1)}
         codes[group] = np.array([known[key] for key in keys], dtype="int64")
-    home = np.zeros((slots_for(len(set(codes["batch"])), LEAST), 3))
-    home[codes["batch"] - 1] = np.stack([
-        text(rows, "criterion").eq(POROSITY).to_numpy(dtype=float),
-        doublings(number(rows, "milling_min")), codes["run"].astype(float)], axis=1)
-    return {HOME: home}
+    told = np.stack([text(rows, "criterion").eq(POROSITY).to_numpy(dtype=float),
+                     doublings(number(rows, "milling_min")), codes["run"].astype(float)], axis=1)
+    homes = {}
+    for group, name in HOMES.items():
+        homes[name] = np.zeros((slots_for(len(set(codes[group])), LEAST), 3))
+        homes[name][codes[group] - 1] = told
+    return homes
 
 
 def _refuse_failed(table: pd.DataFrame) -> None:

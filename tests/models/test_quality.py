@@ -139,7 +139,7 @@ def test_pressing_improves_contacts_and_leaves_distributions_alone(fit):
     gain, shift = draws(fit, "contact_gain"), draws(fit, "homogeneity_shift")
     assert gain.min() > 0
     low, high = np.quantile(gain, [0.005, 0.995])
-    assert low < GAIN < high and np.quantile(gain, 0.05) > 0.3
+    assert low < GAIN < high and gain.mean() > 0.9  # the prior's mean is 0.8
     assert abs(shift.mean()) < 2 * shift.std() and shift.std() < 0.25
 
 
@@ -192,11 +192,11 @@ def test_likelihood_of_a_grade_is_the_probability_of_its_rank(fit):
 
 
 def test_porosity_may_be_higher_at_the_longer_time_before_and_after_pressing(fit):
-    assert min(more_porous_at_64(fit)) > 0.8
+    assert min(more_porous_at_64(fit)) > 0.7  # before data 0.5
     new = pd.DataFrame({"milling_min": [32.0, 64.0]})
     for name in quality.POROSITIES:
         told = fit.predict(new, outcome=name).to_numpy()
-        assert (told[:, 1] > told[:, 0]).mean() > 0.8
+        assert (told[:, 1] > told[:, 0]).mean() > 0.7
     falls = fit.predict(new, outcome="dry_porosity") - fit.predict(
         new, outcome="calendered_porosity")
     assert float(falls.min()) > 0
