@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .acquisition import TRIED, Pick, after_reading
+from .acquisition import TRIED, UNDERWAY, Pick, after_reading
 
 NODES = 24
 QUADRATIC = 6
@@ -128,6 +128,22 @@ def best_class(values: np.ndarray, level: np.ndarray) -> np.ndarray:
     return kinds[values[:, at].argmax(axis=1)]
 
 
+def confirmation(values: np.ndarray, level: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Share of the variance between the best two levels that a reading takes away, ``(m,)``.
+
+    What is left to ask for where it is all but known which level is best.
+    """
+    kinds, at = representatives(values, level)
+    if len(kinds) < 2:
+        return np.zeros(values.shape[1])
+    first, second = at[np.argsort(-values[:, at].mean(axis=0))[:2]]
+    off = values - values.mean(axis=0)
+    gap = off[:, first] - off[:, second]
+    shared = off.T @ gap / len(off)
+    told = shared**2 / (off.var(axis=0) + np.asarray(noise) ** 2 + 1e-300)
+    return np.clip(told / (gap.var() + 1e-300), 0.0, 1.0)
+
+
 def representatives(values: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The levels, and for each the column of its best expected mean."""
     mean = values.mean(axis=0)
@@ -168,10 +184,12 @@ def greedy(
     picks: list[Pick] = []
     m = values.shape[1]
     joint = np.concatenate([values, extra], axis=1)
+    free = legal & (state != UNDERWAY)  # what is underway is not asked for again
     for _ in range(n):
         told = information(joint[:, :m], joint[:, m:])
         worth = told if weight is None else told * weight
-        at = int(np.argmax(np.where(legal, worth, -np.inf)))
+        at = int(np.argmax(np.where(free if free.any() else legal, worth, -np.inf)))
         picks.append(Pick(at, bool(state[at] == TRIED), float(told[at])))
+        free[at] &= state[at] == TRIED
         joint = after_reading(joint, at, float(noise[at]), rng)
     return picks

@@ -12,7 +12,7 @@ import pandas as pd
 from . import acquisition, learning, surrogate, worth
 from .acquisition import NEW, TRIED, UNDERWAY, Pick
 from .failures import LEAST
-from .goals import MODELS, Goals, price
+from .goals import LITTLE, MODELS, Goals, price
 from .outlook import Outlook
 from .worth import Worth
 
@@ -159,7 +159,8 @@ class Pool:
             level = pd.factorize(self.settings[goals.decide])[0]
 
             def told(v: np.ndarray, _: np.ndarray) -> np.ndarray:
-                return learning.class_information(v, learning.best_class(v, level), noise)
+                told = learning.class_information(v, learning.best_class(v, level), noise)
+                return told + LITTLE * learning.confirmation(v, level, noise)
 
         return learning.greedy(values, extra, told, noise, state, n, rng, legal, weight)
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..data import columns
 from .acquisition import NEW, TRIED, Pick
 from .errors import listing
-from .goals import MODELS
+from .goals import LITTLE, MODELS
 
 if TYPE_CHECKING:
     from .belief import Belief
@@ -97,6 +97,8 @@ def _taught(pick: Pick, pool: Pool) -> str:
     else:
         what = f"which {goals.decide} is best"
     again = "; repeats a setting" if pick.repeat else ""
+    if goals.decide and pick.gain <= LITTLE:
+        return f"all but known {what}: confirms it against the next best{again}"
     return f"tells most of {what}: {pick.gain:.2g} nat expected from one reading{again}"
 
 

@@ -158,9 +158,11 @@ class TestLearning:
         def told(v, extra):
             return learning.parameter_information(v, extra, noise)
 
-        picks = learning.greedy(values, phi, told, noise, np.zeros(2, int), 4, rng,
+        picks = learning.greedy(values, phi, told, noise, np.ones(2, int), 4, rng,
                                 np.ones(2, bool))
         assert [p.index for p in picks[:2]] == [0, 1]
+        new = learning.greedy(values, phi, told, noise, np.array([0, 2]), 2, rng, np.ones(2, bool))
+        assert new[0].index == 0  # the second is underway
         assert all(a.gain > b.gain - 0.15 for a, b in pairwise(picks))
 
     def test_deciding_asks_where_the_best_levels_are_in_doubt(self):
@@ -171,4 +173,13 @@ class TestLearning:
         found = learning.class_information(values, learning.best_class(values, level), noise)
         assert found[0] < 0.25 * min(found[1:])
 
-
+    def test_where_nothing_is_in_doubt_the_best_two_are_confirmed(self):
+        rng = np.random.default_rng(8)
+        values = np.array([0.0, 50.0, 30.0]) + rng.standard_normal((3000, 3)) * [3.0, 1.0, 1.5]
+        level, noise = np.arange(3), np.ones(3)
+        member = learning.best_class(values, level)
+        assert learning.class_information(values, member, noise).max() == 0.0
+        told = learning.confirmation(values, level, noise)
+        assert told.argmax() == 2 and told[0] < 0.01
+        # normal means: the share of Var(d) = 1 + 2.25 that a reading of the third takes away
+        assert told[2] == pytest.approx(2.25**2 / (2.25 + 1.0) / 3.25, rel=0.15)
