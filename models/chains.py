@@ -22,34 +22,17 @@ two. The error of a value at which a row starts is not carried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from . import crossing
-from .engine import Factor, Group, Inputs, LabModel, Outcome, Prior
+from . import crossing, joining
+from .engine import Group, Inputs, LabModel, Prior
 from .engine.flow import Flow, Stage
+from .joining import ChainError, Link
 
 PLUS, FOR = "+", " for "
-
-
-class ChainError(ValueError):
-    """Models that do not make a chain: a missing link, a wrong order, a column given twice."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """One step of a chain as its graph needs it."""
-
-    name: str
-    build: Callable[[Inputs], Any]
-    outcomes: tuple[str, ...]
-    takes: tuple[str, ...]
-    handed_on: tuple[str, ...]
-    effects: tuple[tuple[str, Prior], ...]
 
 
 @dataclass(frozen=True)
@@ -160,17 +143,17 @@ def _chain(models: list[LabModel], links: list[Link], name: str, used_for: dict[
                   for m, link in zip(models, links, strict=True))
     return Chain(
         name, Build(tuple(links)), steps=tuple(models), flow=Flow(stages),
-        factors=_factors(models, columns),
-        groups=_with_study(_groups(models, links), crosses),
-        outcomes=_outcomes(models, links),
+        factors=joining.factors(models, columns),
+        groups=_with_study(joining.groups(models, links), crosses),
+        outcomes=joining.outcomes(models, links),
         context=tuple(dict.fromkeys(c for m in models for c in m.context)),
         summaries=tuple(dict.fromkeys(s for m in models for s in m.summaries)),
-        encoders=(_all_encoders(models),),
-        prepare=_prepare_all(models, Flow(stages)),
+        encoders=(joining.encoders(models),),
+        prepare=joining.preparer(models, Flow(stages)),
         bounds=tuple(dict.fromkeys(b for m in models for b in m.bounds)),
-        extra_rows=_all_extra_rows(models),
+        extra_rows=joining.extra_rows(models),
         what="chain: " + " -> ".join(m.what or m.name for m in models),
-        adaptation="diag" if any(m.adaptation == "diag" for m in models) else "low_rank",
+        adaptation=_adaptation(models),
         accept=max(m.accept for m in models),
         least_slots=max(m.least_slots for m in models),
         source="; ".join(dict.fromkeys(m.source for m in models if m.source)),
@@ -179,6 +162,18 @@ def _chain(models: list[LabModel], links: list[Link], name: str, used_for: dict[
         overrides={k: v for m in models for k, v in m.overrides.items()},
         pooled=tuple(dict.fromkeys(p for m in models for p in m.pooled)),
     )
+
+
+def _adaptation(models: list[LabModel]) -> str:
+    """Low rank for one model with what it includes alone.
+
+    Effects of two models' levels are too many for a few hundred steps of warm-up to tell which of
+    them go together; low rank then costs several times as much and ends with chains that disagree.
+    """
+    inside = {name for model in models for name in model.includes}
+    whole = [model for model in models if model.name not in inside]
+    plain = len(whole) == 1 and all(model.adaptation == "low_rank" for model in models)
+    return "low_rank" if plain else "diag"
 
 
 def _own_effect(model: LabModel) -> bool:
@@ -296,145 +291,6 @@ def _effects(
                 f"effect does not reach; fit it on its own material ({model.material})")
         effects.append((outcome, spread.prior(outcome)))
     return tuple(effects)
-
-
-def _factors(models: list[LabModel], links: set[str]) -> tuple[Factor, ...]:
-    """All factors but the links; the first default of a column holds, and its finest level."""
-    found: dict[str, Factor] = {}
-    order = ("study", "lot", "mill", "run", "batch", "cell", "row")
-    for factor in (f for m in models for f in m.factors if f.name not in links):
-        if factor.name not in found:
-            found[factor.name] = factor
-            continue
-        old = found[factor.name]
-        defaults = {d for d in (old.default, factor.default) if d is not None}
-        if len(defaults) > 1:
-            raise ChainError(f"the steps have different defaults of {factor.name}: "
-                             f"{', '.join(f'{d:g}' for d in sorted(defaults))}")
-        level = max(old.level, factor.level, key=order.index)
-        found[factor.name] = Factor(factor.name, next(iter(defaults), None), level)
-    return tuple(found.values())
-
-
-def _groups(models: list[LabModel], links: list[Link]) -> tuple[Group, ...]:
-    """All groups; where an effect is handed on, levels with one reading keep it.
-
-    A level that one step must know is known in the chain.
-    """
-    found: dict[str, Group] = {}
-    users: dict[str, list[int]] = {}
-    for k, model in enumerate(models):
-        for group in model.groups:
-            old = found.setdefault(group.name, group)
-            users.setdefault(group.name, []).append(k)
-            references = {r for r in (old.reference, group.reference) if r}
-            if len(references) > 1 or (references and old.reference != group.reference):
-                first = models[users[group.name][0]].name
-                raise ChainError(f"{first!r} and {model.name!r} mean different levels of "
-                                 f"{group.name!r} by zero effect: {old.reference!r}, "
-                                 f"{group.reference!r}")
-            found[group.name] = replace(
-                old, needed=old.needed or group.needed, varies=old.varies and group.varies,
-                reference=old.reference if old.reference == group.reference else None,
-                lone_in_noise=old.lone_in_noise and group.lone_in_noise)
-    names = [model.name for model in models]
-    for name, group in found.items():
-        if group.lone_in_noise:
-            inside = {i for k in users[name] for i in models[k].includes}
-            own = [o for k, link in enumerate(links) for o in link.outcomes
-                   if k in users[name] or names[k] in inside]
-            found[name] = replace(group, lone_outcomes=tuple(own))
-    return tuple(found.values())
-
-
-def _outcomes(models: list[LabModel], links: list[Link]) -> tuple[Outcome, ...]:
-    """All outcomes, those of the last step first.
-
-    A step whose evidence is its readings alone is left out of the sampler where it has none.
-    """
-    found: dict[str, Outcome] = {}
-    for model, link in reversed(list(zip(models, links, strict=True))):
-        plain = not (model.encoders or model.bounds or model.extra_rows)
-        for outcome in model.outcomes:
-            if outcome.name in link.outcomes:
-                found[outcome.name] = replace(outcome, optional=outcome.optional or plain)
-    return tuple(found.values())
-
-
-def _all_encoders(models: list[LabModel]) -> Callable[..., dict[str, Any]]:
-    def encode(rows: pd.DataFrame, table: pd.DataFrame, statements: bool) -> dict[str, Any]:
-        arrays: dict[str, Any] = {}
-        filled_by: dict[str, str] = {}
-        for model in models:
-            for encoder in model.encoders:
-                found = encoder(rows, table, statements)
-                for node in found:
-                    if filled_by.setdefault(node, model.name) != model.name:
-                        raise ChainError(f"{filled_by[node]!r} and {model.name!r} both fill "
-                                         f"{node!r}: they cannot be in one chain")
-                arrays |= found
-        return arrays
-
-    return encode
-
-
-def _prepare_all(
-    models: list[LabModel], flow: Flow
-) -> Callable[..., tuple[pd.DataFrame, list[str]]] | None:
-    """Each row is prepared by the steps that are computed for it, first to last."""
-    if all(model.prepare is None for model in models):
-        return None
-
-    def prepare(
-        rows: pd.DataFrame, fitting: bool, of: str | None = None
-    ) -> tuple[pd.DataFrame, list[str]]:
-        notes: list[str] = []
-        reached = flow.reached(rows, of)
-        rows = rows.copy()
-        for model in models:
-            here = reached[model.name]
-            if model.prepare is None or not here.any():
-                continue
-            part, said = model.prepare(rows.loc[here], fitting)
-            notes += said
-            for column in part:
-                if column not in rows:
-                    rows[column] = part[column].reindex(rows.index)
-                elif not part[column].equals(rows.loc[here, column]):
-                    rows[column] = _merged(rows, part, column, here)
-        for factor in {f.name for m in models for f in m.factors if f.name in rows}:
-            used = np.any([reached[m.name] for m in models
-                           if any(f.name == factor for f in m.factors)], axis=0)
-            if not pd.api.types.is_numeric_dtype(rows[factor]):
-                rows[factor] = pd.to_numeric(rows[factor].where(used), errors="raise")
-        return rows, notes
-
-    return prepare
-
-
-def _merged(
-    rows: pd.DataFrame, part: pd.DataFrame, column: str, here: np.ndarray
-) -> pd.Series:
-    """A column with its rows ``here`` replaced by those of the part, of whatever kind they are."""
-    values = rows[column].astype(object).to_numpy(copy=True)
-    values[here] = part[column].to_numpy()
-    made = pd.Series(values, index=rows.index)
-    numeric = all(pd.api.types.is_numeric_dtype(t[column]) for t in (rows, part))
-    return made.astype(float) if numeric else made
-
-
-def _all_extra_rows(
-    models: list[LabModel],
-) -> Callable[[pd.DataFrame, bool], pd.DataFrame] | None:
-    steps = [model.extra_rows for model in models if model.extra_rows is not None]
-    if not steps:
-        return None
-
-    def extra_rows(table: pd.DataFrame, statements: bool) -> pd.DataFrame:
-        found = [rows for step in steps if len(rows := step(table, statements))]
-        return pd.concat(found) if found else pd.DataFrame()
-
-    return extra_rows
 
 
 def named(name: str) -> Chain:
