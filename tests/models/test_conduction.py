@@ -465,3 +465,5 @@ def test_under_another_law_the_systematic_term_covers_what_the_slope_alone_does_
                 whole += found["low"] < 1.4 < found["high"]
     assert whole >= 36
     assert abs(np.mean(errors["without"])) < 0.03
+    # straight lines lose 0.1 to 0.2 cm3/mol here; the model has a densification to put it in
+    assert abs(np.mean(errors["with"])) < 0.05
