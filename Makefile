@@ -26,7 +26,8 @@ types:
 	@mkdir -p build/types && { test -e build/types/ssbayes || ln -s ../.. build/types/ssbayes; }
 
 calibration: $(READY)
-	for model in milling capacity mixing mechanofusion annealing interphase fading; do \
+	for model in milling capacity mixing mechanofusion annealing interphase fading compaction \
+	    conduction composition cell slurry quality transmission_line; do \
 	    .venv/bin/python benchmarks/calibration.py $$model || exit 1; done
 	.venv/bin/python -m pytest -m slow
 
