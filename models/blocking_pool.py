@@ -6,9 +6,11 @@ thickness and area:
     ln sigma_cell = ln sigma + cell's own (sd tau) + error of L / A (one for both rails of a cell).
 
 The posterior of each cell alone (``blocking_cells``) takes the place of its readings: its draws are
-divided by the prior that they were made with, so that nothing is counted twice. Cells that block
-ions and cells that block electrons are pooled alike; a rail that is weak in one may be sharp in the
-other. Contacts and interface stay each cell's own.
+divided by the prior that they were made with, so that nothing is counted twice. The rail that the
+contacts feed is read from each cell anew. The other one is told from the contacts' arc by the shape
+of the spectrum, and contacts and interface are the composite's: what misleads one cell misleads all
+of its kind. So cells of one kind count as one for the ratio of the rails (their log likelihoods are
+averaged), and only a cell of the other kind adds to it.
 
 One or two cells say nothing about tau, which keeps its prior; the interval is wider for it.
 
@@ -67,10 +69,12 @@ class Pooled:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Draws of each cell (ln electronic, ln ionic), their prior's log density, geometry error."""
+    """Of each cell: draws of ln conductivity of its open rail and of ln ratio with the log density
+    of the prior that they had, the open rail (0 electronic, 1 ionic), and its geometry error."""
 
-    x: list[np.ndarray]
-    before: list[np.ndarray]
+    opened: list[tuple[np.ndarray, np.ndarray]]
+    ratio: list[tuple[np.ndarray, np.ndarray]]
+    rail: list[int]
     error: list[float]
 
     def log_density(self, u: np.ndarray) -> np.ndarray:
@@ -78,17 +82,20 @@ class _Cells:
         out = -0.5 * (((u - LOCATION) / WIDTH) ** 2).sum(axis=-1)
         centre = np.stack([u[:, 0], u[:, 0] - u[:, 1]], axis=1)
         own = np.exp(2 * np.clip(u[:, 2:], -30, 30))
-        for x, before, error in zip(self.x, self.before, self.error, strict=True):
-            shared = error**2
-            a, b = own[:, 0] + shared, own[:, 1] + shared
-            determinant = a * b - shared**2
-            e, i = (x[None, :, k] - centre[:, None, k] for k in (0, 1))
-            square = (b[:, None] * e**2 - 2 * shared * e * i + a[:, None] * i**2)
-            each = -0.5 * square / determinant[:, None] - before
-            top = each.max(axis=1)
-            out = (out + top + np.log(np.exp(each - top[:, None]).mean(axis=1))
-                   - 0.5 * np.log(determinant))
+        for opened, ratio, rail, error in zip(self.opened, self.ratio, self.rail, self.error,
+                                              strict=True):
+            out = out + _averaged(*opened, centre[:, rail], own[:, rail] + error**2)
+            out = out + (_averaged(*ratio, u[:, 1], own.sum(axis=1))
+                         / sum(r == rail for r in self.rail))
         return out
+
+
+def _averaged(draws: np.ndarray, before: np.ndarray, mean: np.ndarray,
+              variance: np.ndarray) -> np.ndarray:
+    """Log of a normal density averaged over a cell's likelihood, up to a constant."""
+    each = -0.5 * (draws - mean[:, None]) ** 2 / variance[:, None] - before
+    top = each.max(axis=1)
+    return top + np.log(np.exp(each - top[:, None]).mean(axis=1)) - 0.5 * np.log(variance)
 
 
 def pool(found: Conductivities, *, seed: int = 1, draws: int = circuits.DRAWS) -> Pooled:
@@ -125,38 +132,40 @@ def pool(found: Conductivities, *, seed: int = 1, draws: int = circuits.DRAWS) -
                              "no replicates: keep one of each")
     parts = {k: part for k, (_, part) in enumerate(tables.spectra(found.spectra))}
     rng = np.random.default_rng([seed, 37])
-    cells = _Cells([], [], [])
+    cells = _Cells([], [], [], [])
     for position, drawn in found.draws.items():
         cell = fitting.cell_of(parts[position])
         chosen = rng.permutation(len(drawn["electronic"]))[:THINNED]
-        x = np.stack([np.log(drawn[name] / drawn["geometry"]) for name in RAILS], axis=1)[chosen]
-        cells.x.append(x)
-        cells.before.append(_prior_density(x, cell, rng))
+        rail = int(cell.swap > 0.5)
+        opened = np.log(drawn[RAILS[rail]] / drawn["geometry"])[chosen]
+        ratio = np.log(drawn["ratio"])[chosen]
+        for held, x, before in ((cells.opened, opened, _prior_of_open(cell, rng)),
+                                (cells.ratio, ratio, fitting.prior_scale()[:, fitting.RATIO])):
+            held.append((x, -0.5 * ((x - before[0]) / before[1]) ** 2))
+        cells.rail.append(rail)
         cells.error.append(float(done.at[position, "geometry_error"]))
-    weight = np.array([1 / (x.var(axis=0) + 0.03) for x in cells.x])
-    mean = (np.array([x.mean(axis=0) for x in cells.x]) * weight).sum(axis=0) / weight.sum(axis=0)
-    spread = 1 / weight.sum(axis=0)
-    start = np.array([mean[0], mean[0] - mean[1], *LOCATION[2:]])
-    mode = Mode(start, 0.0, 0.0, np.diag([spread[0], spread.sum(), *WIDTH[2:] ** 2]))
-    sampled = circuits.sample(cells, [mode], seed, draws)
+    open_, ratio = (np.array([(x.mean(), x.var() + 0.03) for x, _ in held])
+                    for held in (cells.opened, cells.ratio))
+    ln_ratio = float(np.average(ratio[:, 0], weights=1 / ratio[:, 1]))
+    electronic = open_[:, 0] + ln_ratio * np.array(cells.rail)
+    start = np.array([electronic.mean(), ln_ratio, *LOCATION[2:]])
+    spread = [0.03 + electronic.var(), ratio[:, 1].min(), *WIDTH[2:] ** 2]
+    sampled = circuits.sample(cells, [Mode(start, 0.0, 0.0, np.diag(spread))], seed, draws)
     u, khat = sampled.u, sampled.khat
     if khat > ROUGH:
         u = walk(cells.log_density, u, seed).u
-    return _told(u, khat, [float(fitting.cell_of(p).swap) for k, p in parts.items()
-                           if k in found.draws])
+    return _told(u, khat, cells.rail)
 
 
-def _prior_density(x: np.ndarray, cell: fitting.Cell, rng: np.random.Generator) -> np.ndarray:
-    """Log prior density of a cell's (ln electronic, ln ionic) in its own fit, up to a constant."""
-    (total, _, ratio, *_), (wide, share_sd, ratio_sd, *_) = fitting.prior_scale()
+def _prior_of_open(cell: fitting.Cell, rng: np.random.Generator) -> tuple[float, float]:
+    """Mean and sd of the prior of ln conductivity of the open rail in a cell's own fit."""
+    (total, *_), (wide, share_sd, *_) = fitting.prior_scale()
     left = np.log1p(-expit(cell.logit + share_sd * rng.normal(size=20_000)))
-    opened = x[:, 1] if cell.swap > 0.5 else x[:, 0]
     centre = np.log(lines.areal_resistance(cell.thickness_um, 1.0)) - total - left.mean()
-    return (-0.5 * (opened - centre) ** 2 / (wide**2 + left.var())
-            - 0.5 * ((x[:, 0] - x[:, 1] - ratio) / ratio_sd) ** 2)
+    return float(centre), float(np.sqrt(wide**2 + left.var()))
 
 
-def _told(u: np.ndarray, khat: float, swaps: list[float]) -> Pooled:
+def _told(u: np.ndarray, khat: float, swaps: list[int]) -> Pooled:
     """Table and sentence from draws."""
     drawn = {"electronic_mS_cm": np.exp(u[:, 0]), "ionic_mS_cm": np.exp(u[:, 0] - u[:, 1]),
              "ratio": np.exp(u[:, 1]), "electronic_scatter": np.exp(u[:, 2]),

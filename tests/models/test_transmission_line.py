@@ -313,7 +313,7 @@ def test_walkers_leave_a_bent_posterior_as_it_is():
 
 
 def test_cells_of_one_composite_are_pooled_and_their_scatter_is_kept():
-    of = virtual.material(3.0, 21)
+    of = virtual.Material(3.0, 1.0, 0.3, -12.0, 0.85, 5.0, 0.9)
     table = pd.concat([virtual.simulate(3.0, 700 + k, made_of=of, scatter=0.1, batch="a",
                                         cell=str(k)).table for k in range(3)], ignore_index=True)
     answer = cells.conductivities(table, draws=2000)
