@@ -6,7 +6,8 @@ Two arms (a hard-to-change factor at two levels), each in some runs of four cell
 of four times. First everything is drawn from the prior: the scatter of runs and of cells.
 Then the scatter of runs is fixed, as large as the effect, that of cells is half of it, and the
 scale of the prior is half, once, twice and four times the truth. Beside it, least squares that
-counts cells as replicates. Intervals are 90 % equal-tailed; those of the coverage are exact binomial 99 %.
+counts cells as replicates. Intervals are 90 % equal-tailed; those of the coverage are exact
+binomial 99 %.
 """
 
 from __future__ import annotations

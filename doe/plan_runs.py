@@ -174,17 +174,19 @@ def levels_of(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Levels of the blocking factors of each block, in balance and apart from each other."""
     names = list(blocks)
-    best, least = pd.DataFrame(index=range(count)), np.inf
+    chosen, least = [np.zeros(count, dtype=int)] * len(names), np.inf
     for _ in range(200 if len(names) > 1 else 1):
-        table = pd.DataFrame(
-            {n: [blocks[n][k] for k in rng.permutation(np.arange(count) % len(blocks[n]))]
-             for n in names}, index=range(count))  # fmt: skip
-        cost = 0.0
-        for i, a in enumerate(names):
-            for b in names[i + 1 :]:
-                cost += float((pd.crosstab(table[a], table[b]).to_numpy() ** 2).sum())
+        deal = [rng.permutation(np.arange(count) % len(blocks[n])) for n in names]
+        cost = sum(
+            int((np.bincount(a * (count + 1) + b) ** 2).sum())
+            for i, a in enumerate(deal) for b in deal[i + 1 :]
+        )  # fmt: skip
         if cost < least:
-            best, least = table, cost
+            chosen, least = deal, cost
+    best = pd.DataFrame(
+        {n: [blocks[n][k] for k in deal] for n, deal in zip(names, chosen, strict=True)},
+        index=range(count),
+    )
     notes = []
     for i, a in enumerate(names):
         for b in names[i + 1 :]:

@@ -40,7 +40,7 @@ def declared(declaration: Declaration, state: State, settings: Mapping[str, Any]
         If it is not one setting of the space.
     """
     space = declaration.space
-    table = space.snap(space.frame(settings)[space.names])
+    table: Any = space.frame(settings)[space.names]
     if len(table) != 1:
         raise CampaignError(f"a control recipe is one setting; these are {len(table)}")
     if not space.feasible(table)[0]:

@@ -75,10 +75,11 @@ def units(
             raise CampaignError(unknown(name, rows.columns, "column of the rows"))
     table = readings_of(rows, outcome, [run, *factors])
     notes = []
-    if table["_readings"].max() > 1:
+    many = table["_readings"].to_numpy(dtype=int)
+    if many.max() > 1:
         notes.append(
-            f"{int(table['readings'].sum())} readings are of {len(table)} cells: those of one cell "
-            "at one setting are averaged"
+            f"{many.sum()} readings are of {len(table)} cells: those of one cell at one setting "
+            "are averaged"
         )
     group, names = pd.factorize(table[run])
     for name in hard:

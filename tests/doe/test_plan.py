@@ -1,0 +1,215 @@
+"""Plans: runs that share hard factors, the cheapest order, what fits, blocks and control cells."""
+
+from itertools import pairwise, permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ssbayes import doe
+from ssbayes.doe import route
+
+SPACE = doe.Space(
+    [doe.Choice("anneal_degC", [400.0, 500.0, 600.0, 700.0], hard=True),
+     doe.Real("anneal_h", 1, 10)],
+    ["anneal_h <= 9"], per_run=4)
+PRICES = doe.Prices(change_over=1.0, run=4.0, cell=0.5, reading=0.1,
+                    per_factor={"anneal_degC": {"up": 0.002, "down": 0.01}}, unit="h")
+CONTROL = {"anneal_degC": 500.0, "anneal_h": 5.0}
+
+
+def some(n, seed=0):
+    table = SPACE.sample(n, np.random.default_rng(seed))
+    return table.assign(suggestion=[f"s{k:04d}" for k in range(n)])
+
+
+def own(table):
+    return table[table["role"] == "setting"]
+
+
+class TestRoute:
+    @settings(max_examples=30, deadline=None)
+    @given(n=st.integers(2, 6), seed=st.integers(0, 10_000))
+    def test_few_runs_are_in_the_cheapest_order_there_is(self, n, seed):
+        rng = np.random.default_rng(seed)
+        price, first = rng.integers(0, 9, (n, n)).astype(float), rng.integers(0, 9, n).astype(float)
+        path = route.order(price, first, rng)
+        assert sorted(path) == list(range(n))
+        least = min(route.total(price, first, list(p)) for p in permutations(range(n)))
+        assert route.total(price, first, path) == pytest.approx(least)
+
+    def test_many_runs_on_a_line_are_walked_from_end_to_end(self):
+        rng = np.random.default_rng(0)
+        place = rng.permutation(40).astype(float)
+        path = route.order(np.abs(place[:, None] - place), place, rng)
+        assert place[path].tolist() == sorted(place)
+
+    def test_two_opt_never_loses_to_nearest_neighbours(self):
+        rng = np.random.default_rng(1)
+        for _ in range(10):
+            price, first = rng.random((25, 25)), rng.random(25)
+            full = np.zeros((27, 27))
+            full[:25, :25], full[25, :25] = price, first
+            near = route._nearest(full, 25)
+            better = route._improved(full, near)
+            assert sorted(better) == list(range(25))
+            assert route.total(price, first, better) <= route.total(price, first, near) + 1e-9
+
+    def test_orders_of_equal_price_are_all_drawn_equally_often(self):
+        rng = np.random.default_rng(2)
+        drawn = [tuple(route.order(np.zeros((3, 3)), np.zeros(3), rng)) for _ in range(600)]
+        counts = pd.Series(drawn).value_counts()
+        assert len(counts) == 6
+        assert counts.min() > 60  # of 100 expected, sd 9
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 24), seed=st.integers(0, 1000), with_control=st.booleans(),
+       budget=st.one_of(st.none(), st.floats(0, 80)), days=st.one_of(st.none(), st.integers(1, 6)))
+def test_whatever_is_asked_runs_share_their_hard_factors_and_the_price_is_right(
+        n, seed, with_control, budget, days):
+    table = some(n, seed)
+    made = doe.plan(SPACE, table, PRICES, seed=seed, budget=budget, days=days,
+                    control=CONTROL if with_control else None)
+    plan = made.table
+    assert sorted([*own(plan)["suggestion"], *made.left_out["suggestion"]]) == sorted(
+        table["suggestion"])
+    if not len(plan):
+        return
+    by = plan.groupby("run")
+    assert (by["anneal_degC"].nunique() == 1).all()
+    assert by.size().max() <= 4
+    assert (by["position"].apply(list).map(lambda p: p == list(range(1, len(p) + 1)))).all()
+    assert SPACE.feasible(plan).all()
+    temperature = by["anneal_degC"].first().tolist()
+    change = sum(1.0 + (b - a) * (0.002 if b > a else -0.01)
+                 for a, b in pairwise(temperature) if a != b)
+    assert made.price == pytest.approx(change + 4.0 * len(temperature) + 0.6 * len(plan))
+    assert plan["total"].iloc[-1] == pytest.approx(made.price)
+    if budget is not None:
+        assert made.price <= budget + 1e-6
+    if days is not None:
+        assert plan["day"].max() <= days
+    if with_control:
+        assert (plan[plan["role"] == "control"].groupby("block").size() >= 1).all()
+        assert plan.loc[plan["role"] == "control", "block"].nunique() == plan["block"].nunique()
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_another_order_within_runs():
+    first, again, other = (doe.plan(SPACE, some(14), PRICES, seed=s).table for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert first["suggestion"].tolist() != other["suggestion"].tolist()
+
+
+def test_the_furnace_is_walked_upwards_where_cooling_is_dear():
+    made = doe.plan(SPACE, some(14), PRICES)
+    assert made.table["anneal_degC"].is_monotonic_increasing
+    assert "not at random" in made.notes[0]
+
+
+def test_the_order_begins_where_the_furnace_stands():
+    dear = doe.Prices(per_factor={"anneal_degC": {"up": 1.0, "down": 1.0}})
+    made = doe.plan(SPACE, some(14), dear, start={"anneal_degC": 700.0})
+    assert made.table["anneal_degC"].is_monotonic_decreasing
+
+
+def test_repeats_go_to_runs_of_their_own():
+    one = pd.DataFrame({"anneal_degC": 500.0, "anneal_h": [3.0, 3.0, 6.0]})
+    made = doe.plan(SPACE, one)
+    assert made.table.loc[made.table["anneal_h"] == 3.0, "run"].nunique() == 2
+    assert any("set it up anew" in n for n in made.notes)
+
+
+def test_about_one_cell_in_eight_is_of_the_control_recipe():
+    made = doe.plan(SPACE, some(56), PRICES, control=CONTROL).table
+    share = (made["role"] == "control").mean()
+    assert 0.1 <= share <= 0.16
+    held = made[made["role"] == "control"]
+    assert (held[list(CONTROL)] == list(CONTROL.values())).all(axis=None)
+
+
+def test_blocks_are_in_balance():
+    table = pd.DataFrame([{"anneal_degC": t, "anneal_h": h} for t in (400.0, 600.0)
+                          for h in np.linspace(1, 8.9, 16)])
+    made = own(doe.plan(SPACE, table, blocks={"lot": ["A", "B"]}, seed=3).table)
+    counts = pd.crosstab(made["anneal_degC"], made["lot"])
+    assert (counts == 8).all(axis=None)
+
+
+def test_two_blocking_factors_are_crossed_where_the_blocks_allow_it():
+    blocks = {"lot": ["A", "B"], "operator": ["x", "y"]}
+    made = doe.plan(SPACE, some(28), blocks=blocks, control=CONTROL).table
+    assert len(made[["lot", "operator"]].drop_duplicates()) == 4
+    few = doe.plan(SPACE, some(6), blocks=blocks)
+    assert any("cannot be told apart" in n for n in few.notes)
+
+
+def test_what_rises_never_falls_within_a_run():
+    space = doe.Space([doe.Choice("sieve", ["fine", "coarse"], hard=True),
+                       doe.Real("pelletizing_MPa", 50, 500), doe.Real("stack_MPa", 5, 50)])
+    table = space.sample(12, np.random.default_rng(0))
+    one = doe.plan(space, table, rises=["pelletizing_MPa"]).table
+    assert one["run"].nunique() == 2
+    both = doe.plan(space, table, rises=["pelletizing_MPa", "stack_MPa"]).table
+    assert both["run"].nunique() > 2
+    for plan, names in ((one, ["pelletizing_MPa"]), (both, ["pelletizing_MPa", "stack_MPa"])):
+        for _, run in plan.groupby("run"):
+            assert (run[names].diff().dropna() >= 0).all(axis=None)
+
+
+def test_a_budget_is_spent_where_the_gain_is():
+    table = some(20).assign(expected=lambda t: (t["anneal_degC"] == 600.0) * 10.0 + 0.1)
+    made = doe.plan(SPACE, table, PRICES, budget=14.0, gain="expected")
+    assert (own(made.table)["anneal_degC"] == 600.0).mean() > 0.7
+    assert "left out" in made.sentence
+
+
+def test_a_run_is_not_split_over_two_days_and_a_long_one_takes_several():
+    hours = doe.Prices(run=5.0)
+    made = doe.plan(SPACE, some(14), hours=hours, hours_per_day=8.0).table
+    assert (made.groupby("day")["run"].nunique() == 1).all()
+    long = doe.plan(SPACE, some(14), hours=doe.Prices(run=20.0), hours_per_day=8.0).table
+    assert np.diff(sorted(long["day"].unique())).min() >= 2
+    named = doe.plan(SPACE, some(14), days=["Mon", "Tue"], hours=hours)
+    assert set(named.table["day"]) == {"Mon", "Tue"}
+    assert len(named.left_out)
+
+
+def test_a_campaign_plans_its_open_suggestions_in_the_runs_that_it_named():
+    campaign = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=1)
+    with pytest.raises(doe.CampaignError, match="no open suggestion"):
+        campaign.plan()
+    table = campaign.suggest(8)
+    campaign.control(CONTROL)
+    made = campaign.plan(PRICES).table
+    assert set(own(made)["suggestion"]) == set(table["suggestion"])
+    assert (made["role"] == "control").any()
+    named = campaign.suggestions().set_index("suggestion")["run"]
+    mine = own(made)
+    assert (named[mine["suggestion"]].groupby(mine["run"].to_numpy()).nunique() == 1).all()
+
+
+@pytest.mark.parametrize(("table", "options", "said"), [
+    (some(2).head(0), {}, "no setting to plan"),
+    (some(2).assign(anneal_h=9.5), {}, "outside the space"),
+    (some(2), {"control": {"anneal_degC": 500.0, "anneal_h": 9.5}}, "control recipe is outside"),
+    (some(2), {"prices": doe.Prices(per_factor={"anneal_h": 1.0})}, "may differ within a run"),
+    (some(2), {"prices": doe.Prices(per_factor={"aneal_degC": 1.0})}, "did you mean"),
+    (some(2), {"rises": ["anneal_degC"]}, "cannot rise within one"),
+    (some(2), {"blocks": {"lot": ["A"]}}, "two or more different levels"),
+    (some(2), {"blocks": {"run": ["A", "B"]}}, "column of the plan already"),
+    (some(2), {"gain": [1.0]}, "one number for each of 2"),
+    (some(2), {"cells": 0}, "cells=0"),
+    (some(2), {"budget": -1.0}, "budget=-1.0"),
+])
+def test_bad_input(table, options, said):
+    with pytest.raises(doe.CampaignError, match=said):
+        doe.plan(SPACE, table, **options)
+
+
+@pytest.mark.parametrize("bad", [{"run": -1.0}, {"per_factor": {"rpm": {"sideways": 1.0}}},
+                                 {"per_factor": {"rpm": {"up": -1.0}}}])
+def test_bad_prices(bad):
+    with pytest.raises(doe.CampaignError):
+        doe.Prices(**bad)
