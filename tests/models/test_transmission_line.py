@@ -156,6 +156,7 @@ def seeds_of(ratio, count, start):
     return tuple(range(first, first + count))
 
 
+@pytest.mark.slow
 def test_intervals_hold_as_often_as_they_say_from_a_third_to_ten():
     held = np.concatenate([inside(*found(ratio, seeds_of(ratio, 6, 40))) for ratio in RATIOS])
     assert len(held) >= 18
