@@ -95,7 +95,8 @@ class Polytope:
                 continue
             sums = tables[-1][0]
             knots = np.concatenate([sums[[0, -1]] + low, sums[[0, -1]] + high])
-            s = np.union1d(np.linspace(ends[0], ends[1], KNOTS), knots[(knots > ends[0]) & (knots < ends[1])])
+            inside = knots[(knots > ends[0]) & (knots < ends[1])]
+            s = np.union1d(np.linspace(ends[0], ends[1], KNOTS), inside)
             volume = _volume(s, low, high, tables[-1])
             area = np.cumsum(np.diff(s) * (volume[1:] + volume[:-1]) / 2)
             tables.append((s, np.concatenate([[0.0], area / max(area[-1], 1e-300)])))

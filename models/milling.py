@@ -23,8 +23,8 @@ import numpy as np
 from .engine import Factor, Group, Inputs, LabModel, Outcome, namespace
 
 DOI = "10.1002/smll.202507279"
-MATERIAL = ("active: NCM83 (LiNi0.83Co0.11Mn0.06O2, single crystals, d50 8 um); electrolyte: Li6PS5Cl "
-            "(d50 17 um); powder: 70:30 by mass, no carbon, planetary mill")
+MATERIAL = ("active: NCM83 (LiNi0.83Co0.11Mn0.06O2, single crystals, d50 8 um); electrolyte: "
+            "Li6PS5Cl (d50 17 um); powder: 70:30 by mass, no carbon, planetary mill")
 REFERENCE_MILL = "Pulverisette 7"
 REFERENCE_RPM = 200.0
 REFERENCE_BEAD_MM = 5.0
