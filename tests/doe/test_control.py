@@ -1,5 +1,9 @@
 """Control recipes: limits that know blocks from cells, changes with their probability, bridges."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIndexIssue=false, reportOperatorIssue=false
+# pyright: reportReturnType=false, reportOptionalMemberAccess=false
+
 import numpy as np
 import pandas as pd
 import pytest

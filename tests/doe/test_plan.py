@@ -1,5 +1,9 @@
 """Plans: runs that share hard factors, the cheapest order, what fits, blocks and control cells."""
 
+# pyright: reportCallIssue=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIndexIssue=false, reportOperatorIssue=false
+# pyright: reportReturnType=false, reportOptionalMemberAccess=false
+
 from itertools import pairwise, permutations
 
 import numpy as np
