@@ -120,8 +120,8 @@ def readings_of(rows: pd.DataFrame, outcome: str, by: Sequence[str]) -> pd.DataF
     made["_value"] = value[read].astype(float)
     count, made["_weight"] = f"{outcome}_n", 1.0
     if count in table:
-        many: Any = pd.to_numeric(table[count], errors="coerce").fillna(1.0)
-        made["_weight"] = np.maximum(many.to_numpy(dtype=float), 1.0)
+        many = np.asarray(pd.to_numeric(table[count], errors="coerce"), dtype=float)
+        made["_weight"] = np.fmax(many, 1.0)
     if "cell" not in table or table["cell"].isna().all():
         return made.assign(_readings=1).reset_index(drop=True)
     own = [f"#{k}" for k in range(len(table))]
