@@ -32,7 +32,7 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """
     kept, found, tried = [], 0, 0
     block = max(512, 2 * n)
-    while found < n and tried < TRIES:
+    while (found < n or not kept) and tried < TRIES:
         table = space.from_unit(rng.random((block, len(space.factors))))
         if not space.rules:
             return tidy(space, table.head(n))
@@ -42,7 +42,7 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
         if tried >= 16_384 and found * TRIES < n * tried:
             break
         block = min(4 * block, 32_768)
-    good = pd.concat(kept, ignore_index=True) if kept else space.from_unit(np.zeros((0, 0)))
+    good = pd.concat(kept, ignore_index=True)
     if len(good) >= n:
         return tidy(space, good.head(n))
     every = space.grid()

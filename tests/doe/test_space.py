@@ -229,3 +229,9 @@ def test_a_start_design_keeps_away_from_what_there_is():
     more = designs.start(space, 4, seed=1, beside=known)
     gaps = np.linalg.norm(space.encode(more)[:, None] - space.encode(known)[None], axis=-1)
     assert gaps.min() > 0.3
+
+
+def test_no_settings_asked_for_are_none():
+    space = doe.Space([doe.Real("rpm", 200, 1000)], forbidden=["rpm > 900"])
+    assert list(space.sample(0, np.random.default_rng(0)).columns) == ["rpm"]
+    assert len(space.sample(0, np.random.default_rng(0))) == 0
