@@ -69,19 +69,6 @@ def pressure_factor(volume_cm3_mol: Any, pressure_MPa: Any, temperature_degC: An
     return xp.exp(-volume_cm3_mol * pressure_MPa / thermal_energy(temperature_degC))
 
 
-def bulk_modulus(pressure: Any, cell_scaling: Any) -> Any:
-    """Bulk modulus from a simulation whose lattice parameters were scaled, p / (1 - f^3).
-
-    Parameters
-    ----------
-    pressure
-        Pressure that the scaled cell stands for; the answer has its unit.
-    cell_scaling
-        Factor f on all lattice parameters (1), below 1.
-    """
-    return pressure / (1.0 - cell_scaling**3)
-
-
 @dataclass(frozen=True)
 class Slopes:
     """Activation volume from straight lines through ln conductivity.

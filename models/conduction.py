@@ -31,7 +31,8 @@ Under rising pressure dV is told apart from densification by assumption only: su
 Informed by: ten printed conductivities of two pellets of one powder, and the activation volume that
 was read off their curves; the curves themselves are in figures.
 Source: Schneider et al., Adv. Energy Mater. (2023), doi 10.1002/aenm.202203873, lines 102 to 201;
-round robin: relative sd of 35 to 50 % between laboratories, quoted by Kissel (2025), line 208.
+round robin: Ohno et al., ACS Energy Lett. 5 (2020) 910, relative sd of 35 to 50 % as printed in
+Alabdali et al., Batteries & Supercaps (2024), doi 10.1002/batt.202400709, line 208.
 """
 
 from __future__ import annotations
