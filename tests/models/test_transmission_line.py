@@ -158,8 +158,8 @@ def seeds_of(ratio, count, start):
 
 @pytest.mark.slow
 def test_intervals_hold_as_often_as_they_say_from_a_third_to_ten():
-    held = np.concatenate([inside(*found(ratio, seeds_of(ratio, 6, 40))) for ratio in RATIOS])
-    assert len(held) >= 18
+    held = np.concatenate([inside(*found(ratio, seeds_of(ratio, 5, 40))) for ratio in RATIOS])
+    assert len(held) >= 16
     low, high = binom.interval(0.99, len(held), 0.9)
     for k in range(2):
         assert low <= held[:, k].sum() <= high, cells.RAILS[k]
@@ -175,7 +175,7 @@ def test_intervals_hold_at_each_ratio(ratio):
 
 
 def test_most_rails_up_to_three_come_from_the_data():
-    rows: Any = pd.concat([found(r, seeds_of(r, 6, 40))[1].table for r in (0.3, 1.0, 3.0)])
+    rows: Any = pd.concat([found(r, seeds_of(r, 5, 40))[1].table for r in (0.3, 1.0, 3.0)])
     rows = rows[rows["status"].eq("done")]
     assert rows["electronic_informed_by"].eq("data").mean() > 0.9
     assert rows["ionic_informed_by"].eq("data").mean() > 0.75
@@ -186,9 +186,9 @@ def test_most_rails_up_to_three_come_from_the_data():
 
 
 def test_at_77_the_weak_rail_is_reported_as_weak_and_the_other_cell_is_proposed():
-    _, answer = found(77.0, (300, 301, 302, 303))
+    _, answer = found(77.0, (300, 301, 302))
     rows: Any = answer.table[answer.table["status"].eq("done")]
-    assert len(rows) >= 3
+    assert len(rows) >= 2
     assert rows["electronic_informed_by"].eq("data").mean() > 0.7
     assert rows["ionic_informed_by"].isin(["weak", "prior"]).all()
     assert rows["ionic_factor"].median() > 4 * rows["electronic_factor"].median()
@@ -263,6 +263,7 @@ def test_a_design_that_cannot_be_is_refused(options, told):
 # --- the sampler
 
 
+@pytest.mark.slow
 def test_the_model_and_the_quick_fit_have_one_density():
     part = virtual.simulate(1.0, 2).table.assign(series_ohm_cm2=0.06)
     spectrum, cell = as_seen(part)
