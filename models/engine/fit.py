@@ -102,8 +102,7 @@ def with_prior_draws(posterior: xr.Dataset, model: LabModel, graph: Graph,
         if name in posterior:
             continue
         if name in graph.registry.effects:
-            shape = (graph.registry.slots[graph.registry.effects[name]],)
-            values = rng.normal(size=(*size, *shape))
+            values = rng.normal(size=(*size, *graph.shapes[name]))
         else:
             prior = model.prior(name, graph.registry.priors[name])
             group = graph.registry.prior_group.get(name)
