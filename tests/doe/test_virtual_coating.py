@@ -245,9 +245,10 @@ def test_a_campaign_takes_what_a_virtual_laboratory_reads(law, goal):
     assert len(campaign.results()) == 6
     readings = rows[lab.kind.objective].to_numpy()
     best: Any = campaign.rank().table.iloc[0]
-    assert best["predicted_mean"] == pytest.approx(
-        readings.max() if lab.kind.maximize else readings.min(), rel=0.3
-    )
+    # the best reading of six is partly luck, of its run above all: less is expected than was read
+    ends = sorted([readings.mean(), readings.max() if lab.kind.maximize else readings.min()])
+    slack = 0.15 * abs(ends[1])
+    assert ends[0] - slack < best["predicted_mean"] < ends[1] + slack
 
 
 @pytest.mark.parametrize(
