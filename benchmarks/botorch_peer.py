@@ -3,8 +3,8 @@
     python benchmarks/botorch_peer.py
 
 Started by ``ssbayes.doe.players.External``; needs ``botorch`` and nothing of ours. A single-task
-Gaussian process with its defaults and inferred noise, refitted at every call; the pick is the
-candidate of the largest qLogNoisyExpectedImprovement.
+Gaussian process with its defaults and inferred noise, refitted when there are new readings; the
+pick is the candidate of the largest qLogNoisyExpectedImprovement.
 """
 
 import json
@@ -24,6 +24,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
+    data, model = None, None
     for line in sys.stdin:
         told = json.loads(line)
         if "seed" in told:
@@ -32,10 +33,15 @@ def main() -> None:
         else:
             x = torch.tensor(told["x"])
             y = -torch.tensor(told["y"])[:, None]
-            model = SingleTaskGP(x, y, outcome_transform=Standardize(1))
-            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+            if data != (told["x"], told["y"]):
+                model = SingleTaskGP(x, y, outcome_transform=Standardize(1))
+                fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+                data = (told["x"], told["y"])
             with torch.no_grad():
                 answer = {"best": int(model.posterior(x).mean[:, 0].argmax())}
+                if told.get("anywhere"):
+                    every = torch.cat([torch.tensor(told["anywhere"]), x])
+                    answer["top"] = int(model.posterior(every).mean[:, 0].argmax())
                 if told["candidates"]:
                     at = torch.tensor(told["candidates"])[:, None]
                     gain = qLogNoisyExpectedImprovement(model, x, prune_baseline=True)

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import stats
+from ssbayes.doe.backtest import until, until_ratio
 from strategies import TITLES
 
 WITHIN = 0.02  # of campaigns that do not say, all of them on mills
 LEVEL = 0.90
+SHARES = (0.5, 0.9)
+"""Shares of laboratories of which it is asked after how many experiments they have found it."""
+BOOTSTRAP = 4000
 JUDGED = {
     "": "recommended (tried)",
     "foreseen_": "best expected anywhere",
@@ -72,6 +76,73 @@ def summary(done: pd.DataFrame, at: tuple[int, ...], peer: str = "skopt_gp") -> 
                 row["pairs"] = len(shared)
             table.append(row)
     return pd.DataFrame(table)
+
+
+def until_table(
+    done: pd.DataFrame, peers: tuple[str, ...] = ("skopt_gp", "botorch")
+) -> pd.DataFrame:
+    """Experiments until a share of the laboratories has found it, against peers.
+
+    One row a law, strategy, peer and share of ``SHARES``: ``ours`` and ``theirs`` in experiments
+    (``made`` + 1 where the share is never reached), ``ratio`` of ours to theirs with the 95 %
+    interval of a bootstrap over laboratories, pairs kept together.
+    """
+    rng = np.random.default_rng(0)
+    table = []
+    for law, part in done.groupby("law_version", sort=False):
+        groups = {str(s): g.set_index("seed") for s, g in part.groupby("strategy", sort=False)}
+        for strategy, group in groups.items():
+            for peer in [p for p in peers if p in groups and p != strategy]:
+                shared = group.index.intersection(groups[peer].index)
+                steps = _steps(group)
+                if not len(shared) or len(steps) < 2 or steps != _steps(groups[peer]):
+                    continue
+                x = np.array(steps)
+                mine, other = (_curves(g.loc[shared], steps) for g in (group, groups[peer]))
+                draws = rng.integers(len(shared), size=(BOOTSTRAP, len(shared)))
+                for share in SHARES:
+                    ratio = 1.0 / until_ratio(mine[draws].mean(1), other[draws].mean(1), x, share)
+                    low, high = np.quantile(ratio, [0.025, 0.975])
+                    ours, theirs = (
+                        float(until(c.mean(0)[None], x, share)[0]) for c in (mine, other)
+                    )
+                    table.append(
+                        {"law": law, "strategy": strategy, "peer": peer, "share": share,
+                         "pairs": len(shared), "ours": ours, "theirs": theirs,
+                         "ratio": ours / theirs, "low": low, "high": high, "made": steps[-1]}
+                    )  # fmt: skip
+    return pd.DataFrame(table)
+
+
+def _steps(group: pd.DataFrame) -> list[int]:
+    """Numbers of experiments after which every campaign of a group was judged."""
+    return sorted(set.intersection(*(set(map(int, cell)) for cell in group["recommended_ratio"])))
+
+
+def _curves(group: pd.DataFrame, steps: list[int]) -> np.ndarray:
+    """Which campaigns have found it after each number of experiments, ``(campaigns, steps)``."""
+    return np.stack([_good(group, "recommended_ratio", k) for k in steps], axis=1)
+
+
+def until_markdown(table: pd.DataFrame) -> str:
+    """The table of `until_table` as it stands in benchmarks/README.md."""
+
+    def number(k: float, made: int) -> str:
+        return f"{k:.0f}" if k <= made else f"over {made}"
+
+    lines = [
+        "| law (simulated) | strategy | peer | share | pairs | experiments | the peer's | ratio |",
+        "| --- |" + " --- |" * 7,
+    ]
+    for row in table.itertuples():
+        open_ended = " (neither)" if min(row.ours, row.theirs) > row.made else ""
+        names = [TITLES.get(name, name) for name in (row.strategy, row.peer)]
+        lines.append(
+            f"| {row.law} | {names[0]} | {names[1]} | {row.share:.0%} | {row.pairs} "
+            f"| {number(row.ours, row.made)} | {number(row.theirs, row.made)} "
+            f"| {row.ratio:.2f} ({row.low:.2f}-{row.high:.2f}){open_ended} |"
+        )
+    return "\n".join(lines)
 
 
 def _good(group: pd.DataFrame, column: str, k: int) -> np.ndarray:
@@ -142,6 +213,13 @@ def report(done: pd.DataFrame, at: tuple[int, ...], protocol: str) -> str:
             "(Jeffreys on wins, losses, ties).",
             "",
             markdown(summary(done, at), at),
+            "Experiments until half and until 90 % of the laboratories have found it, by the tried "
+            "setting that is recommended; ratio of ours to the peer's with the 95 % interval of a "
+            "bootstrap over laboratories. Who never gets there counts with one experiment more "
+            "than were made.",
+            "",
+            until_markdown(until_table(done)),
+            "",
             f"Seeds {seeds[0]} to {seeds[-1]} ({len(seeds)} of them). Versions: {stamps}. "
             f"Slowest ask of a campaign, median in s: {slowest}.",
         ]

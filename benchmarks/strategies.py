@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version as installed
@@ -18,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from ssbayes.doe import sk, virtual, virtual_coating
+from ssbayes.doe import backtest, players, sk, virtual, virtual_coating
 from ssbayes.doe.laboratory import VirtualLaboratory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +30,9 @@ PHYSICS = dict.fromkeys(virtual.LAW_VERSIONS, "capacity") | {
     "annealing": "annealing",
 }
 """The model of each law's laboratories."""
-NO_PART = ("virtual", "spaces", "laboratory", "recipe", "coatings")
+BOTORCH = "SSBAYES_BOTORCH"
+"""Variable of the environment with an interpreter that has botorch."""
+NO_PART = ("virtual", "spaces", "laboratory", "recipe", "coatings", "players", "backtest")
 """Files of experiment design that no strategy runs through, by how their names begin."""
 
 
@@ -125,6 +129,19 @@ class Skopt:
         return settings.iloc[[best]].astype(float).reset_index(drop=True)
 
 
+class Botorch(players.External):
+    """BoTorch's qLogNEI in the interpreter that the environment names (`BOTORCH`)."""
+
+    def __init__(self, lab: VirtualLaboratory, seed: int) -> None:
+        peer = str(Path(__file__).with_name("botorch_peer.py"))
+        super().__init__(backtest.Laboratory(lab), seed, [os.environ[BOTORCH], peer])
+        self.lab = lab
+
+    def foresee(self, settings: pd.DataFrame | None = None) -> pd.DataFrame:
+        """The best expected mean of its surrogate among many random settings and those tried."""
+        return super().foresee(self.lab.random_settings(8192, 0) if settings is None else settings)
+
+
 class Ssbayes:
     """A campaign of this project, through its public calls; recommends `Campaign.best`."""
 
@@ -202,6 +219,7 @@ class WrongPhysics(Ssbayes):
 STRATEGIES: dict[str, Callable[[VirtualLaboratory, int], Strategy]] = {
     "random": Random,
     "skopt_gp": Skopt,
+    "botorch": Botorch,
     "physics": Physics,
     "wrong": WrongPhysics,
     "none": Ssbayes,
@@ -209,6 +227,7 @@ STRATEGIES: dict[str, Callable[[VirtualLaboratory, int], Strategy]] = {
 TITLES = {
     "random": "random search",
     "skopt_gp": "scikit-optimize GP",
+    "botorch": "BoTorch qLogNEI",
     "physics": "ssbayes, physics",
     "wrong": "ssbayes, wrong physics",
     "none": "ssbayes, no physics",
@@ -216,7 +235,9 @@ TITLES = {
 
 
 def plays(strategy: str, law: str) -> bool:
-    """Whether a strategy knows a law's laboratories: wrong physics is made up for mills only."""
+    """Whether a strategy can play: wrong physics is for mills only, BoTorch must be there."""
+    if strategy == "botorch":
+        return BOTORCH in os.environ
     return strategy != "wrong" or law in virtual.LAW_VERSIONS
 
 
@@ -241,6 +262,13 @@ def version(strategy: str, law: str) -> str:
         return f"random-{own}"
     if strategy == "skopt_gp":
         return f"scikit-optimize-{installed('scikit-optimize')}-{own}"
+    if strategy == "botorch":
+        code = "from importlib.metadata import version; print(version('botorch'))"
+        told = subprocess.run(
+            [os.environ.get(BOTORCH, ""), "-c", code], capture_output=True, text=True
+        )
+        peers = _digest([Path(__file__).with_name("botorch_peer.py"), ROOT / "doe" / "players.py"])
+        return f"botorch-{told.stdout.strip()}-{peers}"
     rooms = [*(ROOT / "doe").glob("*.py")]
     rooms = [p for p in rooms if not p.name.startswith(NO_PART)]
     if strategy != "none":

@@ -253,8 +253,8 @@ def report(
             if of is not None and name not in of:
                 continue
             for peer in [p for p in against if p in cube and p != name]:
-                fast = _ratio(good[draws].mean(1), cube[peer][draws].mean(1), steps, share)
-                own = _ratio(good.mean(0)[None], cube[peer].mean(0)[None], steps, share)[0]
+                fast = until_ratio(good[draws].mean(1), cube[peer][draws].mean(1), steps, share)
+                own = until_ratio(good.mean(0)[None], cube[peer].mean(0)[None], steps, share)[0]
                 for k in at:
                     if k not in steps:
                         continue
@@ -272,15 +272,19 @@ def report(
     return pd.DataFrame(rows)
 
 
-def _ratio(ours: np.ndarray, theirs: np.ndarray, steps: np.ndarray, share: float) -> np.ndarray:
+def until_ratio(
+    ours: np.ndarray, theirs: np.ndarray, steps: np.ndarray, share: float
+) -> np.ndarray:
     """Experiments of the peer over ours until a share of campaigns has found it, ``(draws,)``.
 
     Both are shares over experiments, ``(draws, steps)``. Who never reaches it is counted with one
     experiment more than were made: the ratio is then a bound towards 1.
     """
+    return until(theirs, steps, share) / until(ours, steps, share)
 
-    def until(curve: np.ndarray) -> np.ndarray:
-        hit = curve >= share
-        return np.where(hit.any(axis=1), steps[hit.argmax(axis=1)], steps[-1] + 1)
 
-    return until(theirs) / until(ours)
+def until(curves: np.ndarray, steps: np.ndarray, share: float) -> np.ndarray:
+    """Experiments until each curve of shares ``(draws, steps)`` reaches one, ``(draws,)``; one more
+    than were made where none does."""
+    hit = curves >= share
+    return np.where(hit.any(axis=1), steps[hit.argmax(axis=1)], steps[-1] + 1)

@@ -210,11 +210,12 @@ def _with_physics(
     key: str = "",
 ) -> tuple[Values, Values, np.ndarray]:
     """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
-    cell, batch = told.scatter(seen.settings)
+    mean, noises, batch = told.moments(seen.settings)
+    cell, spread = np.sqrt((noises**2).mean(axis=0)), np.hypot(noises, batch)
     if (seen.batch < 0).all():
         cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
-    level, mean = apart.mean(), told.mean(seen.settings)
+    level = apart.mean()
     scale = max(apart.std(), seen.value.std() if len(seen) else 0.0, 1e-6 * np.abs(apart).max())
     within = float(np.sqrt(np.mean(batch**2))) / scale if len(seen) else 0.0
     prior = replace(DISCREPANCY, batch=max(within, 1e-3), length=_length(DISCREPANCY, space))
@@ -227,7 +228,7 @@ def _with_physics(
         scale,
         np.random.default_rng([seed, 1]),
         known=mean - level,
-        spread=told.spread(seen.settings),
+        spread=spread,
         theta=kept.get(f"theta_physics{key}"),
     )
     kept[f"theta_physics{key}"] = process.theta

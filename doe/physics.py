@@ -73,26 +73,31 @@ class Physics:
         """Expected value over new runs, batches and cells, ``(draws, settings)``."""
         return self._blocks(lambda table: self.response.mean(table), settings)
 
-    def spread(self, settings: pd.DataFrame) -> np.ndarray:
-        """Sd of one reading of a new batch for each draw, ``(draws, settings)``."""
-        noise = self._blocks(lambda table: self.response.noise(table), settings)
-        return np.hypot(noise, self.scatter(settings)[1])
-
     def scatter(self, settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Sd of a cell within its batch, and of a batch's mean, ``(settings,)`` each."""
-        if not len(settings):
-            return np.zeros(0), np.zeros(0)
-        noise = self._blocks(lambda table: self.response.noise(table), settings)
+        _, noise, batch = self.moments(settings)
+        return np.sqrt((noise**2).mean(axis=0)), batch
 
-        def shift(table: pd.DataFrame) -> np.ndarray:
-            rng = np.random.default_rng(0)
-            return self.response.draw(table, "batch", rng) - self.response.mean(table)
+    def moments(self, settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Expected value and sd of a cell within its batch, ``(draws, settings)`` each, and the sd
+        of a batch's mean, ``(settings,)``; all in one pass."""
+        outcome = self.response.outcome
+        names = (f"mean:{outcome}", f"noise:{outcome}")
 
-        batch = self._blocks(shift, settings)
-        return np.sqrt((noise**2).mean(axis=0)), np.sqrt((batch**2).mean(axis=0))
+        def both(table: pd.DataFrame) -> np.ndarray:
+            values = self.response.evaluate(names, table)
+            drawn = self.response.draw(table, "batch", np.random.default_rng(0))
+            return np.stack([values[names[0]], values[names[1]], drawn])
 
-    def _blocks(self, function: Any, settings: pd.DataFrame) -> np.ndarray:
-        """Evaluate in blocks of one size, so that another number of settings compiles nothing."""
+        mean, noise, drawn = self._blocks(both, settings, 3)
+        batch = ((drawn - mean) ** 2).mean(axis=0) if len(settings) else np.zeros(0)
+        return mean, noise, np.sqrt(batch)
+
+    def _blocks(self, function: Any, settings: pd.DataFrame, *shape: int) -> np.ndarray:
+        """Evaluate in blocks of one size, so that another number of settings compiles nothing.
+
+        The function's values have settings on their last axis, and ``shape`` before the draws.
+        """
         table = settings.assign(**self.fixed)
         size = surrogate.BLOCK if len(table) > 64 else 64
         blocks = []
@@ -101,10 +106,10 @@ class Physics:
             lack = size - len(block)
             full = block.iloc[np.r_[np.arange(len(block)), np.full(lack, len(block) - 1)]]
             values = function(full.reset_index(drop=True))
-            blocks.append(np.asarray(values)[:, : len(block)])
+            blocks.append(np.asarray(values)[..., : len(block)])
         if not blocks:
-            return np.zeros((self.response.n_draws, 0))
-        return np.concatenate(blocks, axis=1)
+            return np.zeros((*shape, self.response.n_draws, 0))
+        return np.concatenate(blocks, axis=-1)
 
 
 def _named_groups(model: LabModel) -> set[str]:

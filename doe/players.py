@@ -20,8 +20,10 @@ from . import sk
 from .errors import DoeError
 from .space import Space
 
-AT_RANDOM = 512
-"""Settings that a peer without a list of its own chooses from."""
+AT_RANDOM = 2048
+"""Settings that a peer without a list of its own chooses from first."""
+CLOSER = (0.1, 0.03, 0.01)
+"""Then it chooses among its pick's neighbours, by moves of these sizes in encoded units."""
 
 
 class Bench(Protocol):
@@ -214,8 +216,9 @@ class External(_Remembers):
 
     It is sent ``{"seed", "low", "high"}`` once (the unit cube's sides), then ``{"x", "y"}`` (all
     encoded settings and losses so far) and ``{"candidates"}``; it answers with
-    ``{"pick": row of the candidates, "best": row of x}``. Settings travel encoded, so that it
-    needs to know nothing of factors and rules.
+    ``{"pick": row of the candidates, "best": row of x}``. For ``{"anywhere"}``, more settings, it
+    answers with ``{"top"}``, the row of those and ``x`` after them that it expects most of.
+    Settings travel encoded, so that it needs to know nothing of factors and rules.
     """
 
     def __init__(self, bench: Bench, seed: int, command: Sequence[str]) -> None:
@@ -246,11 +249,18 @@ class External(_Remembers):
         return {"x": space.encode(self.tried).tolist(), "y": self.losses.tolist()}
 
     def ask(self) -> pd.DataFrame:
-        """What it picks among candidates."""
-        at = self.candidates()
-        near: Any = self.bench.space.neighbours(self.recommend(), self.rng, 128)
-        if self.bench.space.grid(4096) is None and len(near):
-            at = pd.concat([at, near], ignore_index=True)
+        """What it picks among candidates; without a list, then among ever closer neighbours."""
+        space, at = self.bench.space, self.candidates()
+        if space.grid(4096) is not None:
+            return self._pick(at)
+        near: Any = space.neighbours(self.recommend(), self.rng, 128)
+        pick = self._pick(pd.concat([at, near], ignore_index=True))
+        for scale in CLOSER:
+            near = space.neighbours(pick, self.rng, 256, scale)
+            pick = self._pick(pd.concat([pick, near], ignore_index=True))
+        return pick
+
+    def _pick(self, at: pd.DataFrame) -> pd.DataFrame:
         x = self.bench.space.encode(at).tolist()
         pick = int(self._send({**self._told(), "candidates": x})["pick"])
         return at.iloc[[pick]].reset_index(drop=True)
@@ -259,6 +269,14 @@ class External(_Remembers):
         """The tried setting that it expects most of."""
         best = int(self._send({**self._told(), "candidates": []})["best"])
         return self.tried.iloc[[best]].reset_index(drop=True)
+
+    def foresee(self, settings: pd.DataFrame) -> pd.DataFrame:
+        """Of these settings and those tried, the one that it expects most of."""
+        names = self.bench.space.names
+        every = pd.concat([settings[names], self.tried], ignore_index=True)
+        body = {"candidates": [], "anywhere": self.bench.space.encode(settings).tolist()}
+        top = int(self._send({**self._told(), **body})["top"])
+        return every.iloc[[top]].reset_index(drop=True)
 
     def close(self) -> None:
         """End the other interpreter."""
