@@ -99,7 +99,8 @@ def suggest(given: Namespace) -> None:
         return
     show.table(table.drop(columns="reason"),
                f"predicted {campaign.objective}; predicted_low to _high: "
-               f"{table.attrs['interval']}; predicted_cell_sd: spread of the next cell")
+               f"{table.attrs['interval']}; predicted_batch_sd: spread of the mean of the next "
+               "batch; predicted_cell_sd: spread of the next cell")
     for row in table.to_dict("records"):
         show.say(f"{row['suggestion']}: {row['reason']}")
     for note in table.attrs["notes"]:

@@ -136,8 +136,8 @@ def what_next(campaign: Campaign, store: Path) -> report.Section:
     with show.working("choosing four experiments"):
         table = campaign.suggest(4)
     _table(section, table.drop(columns="reason"),
-           f"predicted_mean (mAh/g) with its {INTERVAL}, mean of the setting; predicted_cell_sd: "
-           "spread of the next cell (mAh/g)")
+           f"predicted_mean (mAh/g) with its {INTERVAL}, mean of the setting; predicted_batch_sd: "
+           "spread of the mean of the next batch, predicted_cell_sd: of the next cell (mAh/g)")
     for row in table.to_dict("records"):
         _say(section, f"{row['suggestion']}: {row['reason']}")
     for note in table.attrs["notes"]:

@@ -12,8 +12,9 @@ from . import designs, failures, plots, posterior, strategies
 from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
+from .readings import UNSPLIT
 from .space import Space
-from .state import OPEN, PREDICTED, State
+from .state import BATCH, OPEN, PREDICTED, State
 
 START = 4
 
@@ -60,7 +61,7 @@ def new_suggestions(
             _entry(setting, predicted[i], proposal.reason[i])
             for i, setting in enumerate(settings.to_dict("records"))
         ]
-        body |= {"weight": plain(proposal.weight), "notes": list(proposal.notes)}
+        body |= {"weight": plain(proposal.weight), "notes": _unsaid(proposal.notes, state)}
         if works is not None:
             body["notes"].append(
                 f"{works.failed} failed and {works.worked} worked: suggestions weigh the chance "
@@ -141,6 +142,12 @@ def _tell_runs(space: Space, entries: list[dict[str, Any]]) -> None:
             )
 
 
+def _unsaid(notes: list[str], state: State) -> list[str]:
+    """The notes, without that on batches where an earlier suggestion has said it."""
+    before = {n for e in state.events if e.kind == "suggest" for n in e.body["notes"]}
+    return [n for n in notes if not (n.endswith(UNSPLIT) and n in before)]
+
+
 def _remarks(space: Space, entries: list[dict[str, Any]]) -> list[str]:
     """What is known of the soft regions that suggestions lie in, each region said once."""
     said: dict[str, list[str]] = {}
@@ -155,6 +162,8 @@ def _entry(
     setting: Mapping[Any, Any], predicted: Mapping[Any, Any] | None, reason: str
 ) -> dict[str, Any]:
     values = {k: None if predicted is None else plain(float(predicted[k])) for k in PREDICTED}
+    if values[BATCH] is None:  # a file says it where it is known
+        del values[BATCH]
     further = {k: plain(float(v)) for k, v in (predicted or {}).items() if k not in PREDICTED}
     entry = {"settings": {k: plain(v) for k, v in setting.items()}, **values}
     return entry | {"reason": str(reason)} | ({"further": further} if further else {})

@@ -32,7 +32,7 @@ from .compiled import BATCH, NOISE
 from .errors import DoeError
 from .hyperparameters import Prior
 from .plots import has_runs
-from .readings import Readings, readings
+from .readings import UNSPLIT, Readings, readings
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -64,6 +64,7 @@ LOUDEST = 3.0
 """Most that a single reading may say for or against the physics, in units of log density."""
 
 Values = Callable[[pd.DataFrame], np.ndarray]
+Scatter = Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class Belief:
 
     Attributes
     ----------
+    mean : callable
+        Draws of the true mean at settings, shape (draws, settings).
+    scatter : callable
+        Sd of a cell within its batch, and of a batch's mean about its setting's, (settings,)
+        each. Where no batch was read twice and there is no physics, the first is that of both
+        together and the second NaN.
     weight : float
         Share of the draws that belong to the physics; these come first.
     tried : DataFrame
@@ -82,7 +89,7 @@ class Belief:
     """
 
     mean: Values
-    noise: Values
+    scatter: Scatter
     weight: float
     tried: pd.DataFrame
     notes: list[str]
@@ -93,13 +100,21 @@ class Belief:
         """How many of the draws, the first ones, belong to the physics."""
         return round(self.weight * surrogate.DRAWS)
 
-    def cell_sd(self, settings: pd.DataFrame, mean: np.ndarray) -> np.ndarray:
-        """Standard deviation of one reading of the next cell, shape (settings,).
+    def noise(self, settings: pd.DataFrame) -> np.ndarray:
+        """Sd of one reading of the next cell about its setting's mean, shape (settings,)."""
+        cell, batch = self.scatter(settings)
+        return np.hypot(cell, np.nan_to_num(batch))
 
-        A new batch's and a new cell's scatter and the uncertainty of the mean, whose draws are
-        given.
+    def spread(self, settings: pd.DataFrame, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sd of one reading of the next cell and of the next batch's mean, ``(settings,)`` each.
+
+        Both with the uncertainty of the setting's mean, whose draws are given; the second is NaN
+        where batches cannot be told from cells.
         """
-        return np.sqrt(mean.var(axis=0) + self.noise(settings) ** 2)
+        cell, batch = self.scatter(settings)
+        known = mean.var(axis=0)
+        total = known + cell**2 + np.nan_to_num(batch) ** 2
+        return np.sqrt(total), np.sqrt(known + batch**2)
 
 
 def believe(
@@ -152,7 +167,7 @@ def believe(
             "Record a result, or give the campaign a model"
         )
     known, notes = dict(kept or {}), []
-    parts: list[tuple[Values, Values, np.ndarray]] = []
+    parts: list[tuple[Values, Scatter, np.ndarray]] = []
     if model is not None:
         told = physics.Physics.learn(
             model, rows, space, objective, fixed, seed, dict(options or {}), known
@@ -179,11 +194,32 @@ def believe(
             [part[0](settings)[pick] for part, pick in zip(parts, chosen, strict=True)]
         )
 
-    def noise(settings: pd.DataFrame) -> np.ndarray:
-        squares = [part[1](settings) ** 2 for part in parts]
-        return np.sqrt(np.average(squares, axis=0, weights=[len(p) for p in chosen]))
+    def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        told = [part[1](settings) for part in parts]
+        return _together(told, [len(p) for p in chosen])
 
-    return Belief(mean, noise, weight, seen.tried(), notes, known)
+    if model is None and not seen.told_apart:
+        notes.append(UNSPLIT)
+    return Belief(mean, scatter, weight, seen.tried(), notes, known)
+
+
+def _together(
+    told: list[tuple[np.ndarray, np.ndarray]], count: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scatter of cells and batches over both hypotheses, so many draws of each.
+
+    The physics tells them apart; where data alone do not, their scatter is shared out in the same
+    way.
+    """
+    cell, batch = (np.array([np.square(part[k]) for part in told]) for k in (0, 1))
+    if len(told) == 2 and np.isnan(batch[1]).any():
+        both = cell[0] + batch[0]
+        share = np.divide(batch[0], both, out=np.zeros_like(both), where=both > 0.0)
+        blind = np.isnan(batch[1])
+        batch[1] = np.where(blind, share * cell[1], batch[1])
+        cell[1] = np.where(blind, (1.0 - share) * cell[1], cell[1])
+    one, other = (np.sqrt(np.average(s, axis=0, weights=count)) for s in (cell, batch))
+    return one, other
 
 
 def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> float:
@@ -208,11 +244,11 @@ def _with_physics(
     kept: dict[str, np.ndarray],
     notes: list[str],
     key: str = "",
-) -> tuple[Values, Values, np.ndarray]:
-    """Mean, scatter of a cell, and leave-one-out log densities under the physics."""
+) -> tuple[Values, Scatter, np.ndarray]:
+    """Mean, scatter of cells and batches, and leave-one-out log densities under the physics."""
     mean, noises, batch = told.moments(seen.settings)
     cell, spread = np.sqrt((noises**2).mean(axis=0)), np.hypot(noises, batch)
-    if (seen.batch < 0).all():
+    if not seen.told_apart:
         cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
     level = apart.mean()
@@ -246,15 +282,16 @@ def _with_physics(
         own = process(seen.beside(space.encode(settings), own=True))
         return mean + process.slope[:, None] * (mean - level) + own
 
-    def noise(settings: pd.DataFrame) -> np.ndarray:
-        return factor * np.hypot(*told.scatter(settings))
+    def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        cell, batch = told.scatter(settings)
+        return factor * cell, factor * batch
 
-    return at, noise, process.log_density
+    return at, scatter, process.log_density
 
 
 def _alone(
     seen: Readings, space: Space, seed: int, kept: dict[str, np.ndarray], key: str = ""
-) -> tuple[Values, Values, np.ndarray]:
+) -> tuple[Values, Scatter, np.ndarray]:
     """The same without physics; the noise is learned from the readings."""
     centre = float(seen.value.mean())
     scale = float(seen.value.std(ddof=1)) if len(seen) > 1 else 0.0
@@ -274,15 +311,17 @@ def _alone(
         theta=kept.get(f"theta_alone{key}"),
     )
     kept[f"theta_alone{key}"] = process.theta
-    squares = process.factor(NOISE) ** 2
-    if (seen.batch >= 0).any():
-        squares = squares + process.factor(BATCH) ** 2
-    sd = scale * float(np.sqrt(squares.mean()))
+    cell, between = (scale * np.sqrt(np.mean(process.factor(k) ** 2)) for k in (NOISE, BATCH))
+    if not seen.told_apart:
+        between = np.nan
 
     def at(settings: pd.DataFrame) -> np.ndarray:
         return centre + process(seen.beside(space.encode(settings), own=True))
 
-    return at, lambda settings: np.full(len(settings), sd), process.log_density
+    def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(len(settings), cell), np.full(len(settings), between)
+
+    return at, scatter, process.log_density
 
 
 def _length(prior: Prior, space: Space) -> float:

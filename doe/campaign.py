@@ -194,9 +194,10 @@ class Campaign:
         DataFrame
             ``suggestion`` (its id), the factors, ``predicted_mean`` with its 90 % equal-tailed
             interval ``predicted_low`` to ``predicted_high`` for the mean of the setting,
-            ``predicted_cell_sd`` (spread of the next cell), ``reason``; with several outcomes the
-            same of each (``predicted_mean_porosity``), with requirements ``predicted_p_meets``.
-            ``attrs["notes"]`` holds remarks.
+            ``predicted_batch_sd`` (sd of the mean of the next batch; NaN where batches cannot be
+            told from cells), ``predicted_cell_sd`` (sd of one reading of the next cell),
+            ``reason``; with several outcomes the same of each (``predicted_mean_porosity``), with
+            requirements ``predicted_p_meets``. ``attrs["notes"]`` holds remarks.
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
             raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")

@@ -105,15 +105,18 @@ def words(space: Space, setting: Any, fixed: Mapping[str, Any]) -> str:
 
 
 def expected(declaration: Declaration, told: Any) -> str:
-    """The next cell and the mean of the setting, each with its interval."""
+    """The next cell, the mean of the next batch where known, and that of the setting."""
     wide = norm.ppf(0.5 + LEVEL / 2)
     mean, sd = told["predicted_mean"], told["predicted_cell_sd"]
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
     unit = "" if unit == "1" else f" {unit}"
+    batch = told["predicted_batch_sd"]
+    between = f"mean of the next batch {mean - wide * batch:.4g} to {mean + wide * batch:.4g}; "
     return (
         f"{declaration.objective} of the next cell {mean:.4g}{unit}, {LEVEL:.0%} interval "
-        f"{mean - wide * sd:.4g} to {mean + wide * sd:.4g} (as of a normal); mean of the setting "
+        f"{mean - wide * sd:.4g} to {mean + wide * sd:.4g} (as of a normal); "
+        f"{between if np.isfinite(batch) else ''}mean of the setting "
         f"{told['predicted_low']:.4g} to {told['predicted_high']:.4g} ({LEVEL:.0%} equal-tailed)"
     )
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .space import Space
 
 NEAR = 256
-PREDICTED = ["predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,9 @@ class Proposal:
         One row an experiment, one column a factor.
     predicted : DataFrame
         ``predicted_mean``, ``predicted_low``, ``predicted_high`` (90 % equal-tailed interval of
-        the setting's mean) and ``predicted_cell_sd`` (of one reading of the next cell).
+        the setting's mean), ``predicted_batch_sd`` (of the mean of the next batch: that of the
+        setting's mean and the scatter of batches; NaN where batches cannot be told from cells)
+        and ``predicted_cell_sd`` (of one reading of the next cell: all of it).
     reason : list of str
         One sentence for each setting.
     draws : dict of arrays
@@ -65,8 +66,8 @@ class Estimate:
     ----------
     draws : ndarray, shape (draw, setting)
         Joint draws of the first outcome.
-    cell_sd : ndarray, shape (setting,)
-        Standard deviation of one reading of the next cell.
+    cell_sd, batch_sd : ndarray, shape (setting,)
+        Standard deviation of one reading of the next cell, and of the next batch's mean.
     weight : float
         Share of the physics, 0 without a model.
     notes : list of str
@@ -84,6 +85,7 @@ class Estimate:
     kept: dict[str, np.ndarray] = field(default_factory=dict)
     values: dict[str, np.ndarray] = field(default_factory=dict)
     sd: dict[str, np.ndarray] = field(default_factory=dict)
+    batch_sd: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def estimate(
@@ -114,9 +116,10 @@ def estimate(
     )  # fmt: skip
     values = found.values(settings)
     draws = values[objective]
+    cell, batch = found.first.spread(settings, draws)
     return Estimate(
-        draws, found.first.cell_sd(settings, draws), found.first.weight, found.notes, found.kept,
-        values, found.sd(settings) if wanted.robust else {},
+        draws, cell, found.first.weight, found.notes, found.kept, values,
+        found.sd(settings) if wanted.robust else {}, batch,
     )  # fmt: skip
 
 
@@ -209,7 +212,8 @@ def predictions(pool: Pool, settings: pd.DataFrame, chosen: list[int]) -> pd.Dat
         end = "" if name == first else f"_{name}"
         table[f"predicted_mean{end}"] = means.mean(axis=0)
         table[f"predicted_low{end}"], table[f"predicted_high{end}"] = low, high
-        table[f"predicted_cell_sd{end}"] = pool.found.beliefs[name].cell_sd(settings, means)
+        cell, batch = pool.found.beliefs[name].spread(settings, means)
+        table[f"predicted_batch_sd{end}"], table[f"predicted_cell_sd{end}"] = batch, cell
     if pool.goals.require:
         at = {name: draws[:, chosen] for name, draws in pool.raw.items()}
         table["predicted_p_meets"] = worth.met(pool.goals, at).mean(axis=0)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .space import Space
 
 
+UNSPLIT = (
+    "no batch was read twice, so the scatter of batches and that of cells cannot be told apart: "
+    "predicted_batch_sd is not given. Record several cells with the label of their batch"
+)
 TASKS = 3
 """Other studies whose relatedness is learned one by one; further ones count as the last."""
 
@@ -48,6 +52,11 @@ class Readings:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether batches can be told from cells: one batch at least has several readings."""
+        return bool((self.batch >= 0).any())
 
     @property
     def tasks(self) -> int:

@@ -17,6 +17,7 @@ from . import factors as fac
 from . import plots, pointwise, search
 from .errors import CampaignError, SpaceError, unknown
 from .factors import Choice, Factor, Integer, Real
+from .state import PREDICTED
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -136,11 +137,7 @@ def propose(
     settings = pd.DataFrame([[_plain(v) for v in point] for point in asked], columns=space.names)
     rng = np.random.default_rng(seed)
     settings = plots.share(space, legal(space, settings, rng), rng)
-    blank = pd.DataFrame(
-        np.nan,
-        index=settings.index,
-        columns=["predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"],
-    )
+    blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
     reason = [f"scikit-optimize {estimator}, its choice for improvement"] * n
     return Proposal(
         settings=settings, predicted=blank, reason=reason, draws={}, weight=0.0, notes=[]

@@ -18,7 +18,8 @@ from .factors import Integer
 from .goals import Goals
 from .store import Event
 
-PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd")
+BATCH = "predicted_batch_sd"
+PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", BATCH, "predicted_cell_sd")
 OPEN = ("open", "running")
 
 

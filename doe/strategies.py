@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import plots
+from .state import PREDICTED
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -56,11 +57,7 @@ def propose_at_random(
 
     rng = np.random.default_rng(seed)
     settings = plots.share(space, space.sample(n, rng).reset_index(drop=True), rng)
-    blank = pd.DataFrame(
-        np.nan,
-        index=settings.index,
-        columns=["predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"],
-    )
+    blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
     reason = ["at random within the space"] * n
     return Proposal(
         settings=settings, predicted=blank, reason=reason, draws={}, weight=0.0, notes=[]

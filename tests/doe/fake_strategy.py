@@ -25,6 +25,7 @@ def propose(space, rows, *, n, pending, seed, kept, **question):
             "predicted_mean": centre,
             "predicted_low": centre - 5,
             "predicted_high": centre + 5,
+            "predicted_batch_sd": 3.5,
             "predicted_cell_sd": 4.0,
         }
     )

@@ -31,6 +31,29 @@ def test_a_card_holds_what_the_bench_needs(campaign):
     assert "<table>" in card._repr_html_() and card.suggestion in str(card)
 
 
+def test_a_card_tells_the_next_batch_from_the_next_cell():
+    made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=3)
+    rng = np.random.default_rng(0)
+    at = np.repeat(np.arange(6), 3)
+    table = SPACE.sample(6, rng).iloc[at].reset_index(drop=True)
+    value = 150.0 + table["rpm"] / 100.0 + rng.normal(0, 3, 6)[at] + rng.normal(0, 2, 18)
+    made.record(table.assign(kind="simulated", batch=[f"b{k}" for k in at], capacity_mAh_g=value))
+    asked = made.suggest(1)
+    assert asked["predicted_batch_sd"][0] < asked["predicted_cell_sd"][0]
+    assert "mean of the next batch" in made.card("s0001").lines["expected"]
+
+
+def test_where_batches_are_unknown_it_is_said_once():
+    made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=3)
+    table = SPACE.sample(8, np.random.default_rng(0))
+    made.record(table.assign(kind="simulated", capacity_mAh_g=150.0 + table["rpm"] / 100.0))
+    first, more = made.suggest(1), made.suggest(2)
+    assert more["predicted_batch_sd"].isna().all()
+    said = [any("cannot be told apart" in n for n in t.attrs["notes"]) for t in (first, more)]
+    assert said == [True, False]
+    assert "mean of the next batch" not in made.card("s0002").lines["expected"]
+
+
 def test_the_nearest_run_is_the_nearest(campaign):
     asked = campaign.suggest(2)
     results = campaign.results()

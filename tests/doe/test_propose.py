@@ -49,8 +49,9 @@ class Told:
         z = np.random.default_rng(0).standard_normal((surrogate.DRAWS, 1))
         return self.law(settings)[None, :] + z
 
-    def spread(self, settings):
-        return np.full((surrogate.DRAWS, len(settings)), np.hypot(2.0, 1.0))
+    def moments(self, settings):
+        cell = np.full((surrogate.DRAWS, len(settings)), 2.0)
+        return self.mean(settings), cell, np.full(len(settings), 1.0)
 
     def scatter(self, settings):
         return np.full(len(settings), 2.0), np.full(len(settings), 1.0)
@@ -103,12 +104,65 @@ def test_minimizing_the_negative_is_maximizing():
 def test_predictions_are_ordered_and_a_cell_scatters_more_than_the_mean():
     predicted = ask(run(20)).predicted
     assert list(predicted) == [
-        "predicted_mean", "predicted_low", "predicted_high", "predicted_cell_sd"
+        "predicted_mean", "predicted_low", "predicted_high", "predicted_batch_sd",
+        "predicted_cell_sd",
     ]  # fmt: skip
     assert (predicted["predicted_low"] < predicted["predicted_mean"]).all()
     assert (predicted["predicted_mean"] < predicted["predicted_high"]).all()
     width = (predicted["predicted_high"] - predicted["predicted_low"]) / (2 * 1.645)
     assert (predicted["predicted_cell_sd"] > width).all()
+
+
+def in_batches(batches, cells, between, within, seed=0):
+    """Simulated cells of batches, two batches a setting."""
+    rng = np.random.default_rng(seed)
+    at = np.repeat(np.arange(batches), cells)
+    rows = SPACE.sample(batches, rng).iloc[at // 2].reset_index(drop=True)
+    value = truth(rows) + between * rng.standard_normal(batches)[at]
+    value += within * rng.standard_normal(len(at))
+    return rows.assign(batch=[f"b{k}" for k in at], **{OBJECTIVE: value})
+
+
+@pytest.mark.parametrize(("between", "within"), [(0.5, 6.0), (8.0, 2.0)])
+def test_next_batch_and_next_cell_are_kept_apart(between, within):
+    """Without physics: medians over data sets, for one data set knows its batches badly."""
+    sds = []
+    for seed in range(5):
+        rows = in_batches(16, 4, between, within, seed)
+        found = belief.believe(SPACE, rows, objective=OBJECTIVE, model=None, fixed={}, seed=1)
+        cell, batch = found.scatter(rows.head(1))
+        sds.append([batch[0], cell[0]])
+        mean = found.mean(rows.head(3))
+        next_cell, next_batch = found.spread(rows.head(3), mean)
+        np.testing.assert_allclose(next_batch**2, mean.var(axis=0) + batch[0] ** 2)
+        np.testing.assert_allclose(next_cell**2, next_batch**2 + cell[0] ** 2)
+        np.testing.assert_allclose(found.noise(rows.head(1)), np.hypot(cell, batch))
+    told_batch, told_cell = np.median(sds, axis=0)
+    assert told_cell == pytest.approx(within, rel=0.3)
+    assert (told_batch < 0.7 * within) if between < 1.0 else (5.0 < told_batch < 12.0)
+
+
+def test_without_batches_their_scatter_is_not_made_up():
+    asked = ask(run(8))
+    assert asked.predicted["predicted_batch_sd"].isna().all()
+    assert sum("cannot be told apart" in note for note in asked.notes) == 1
+    once = run(8).assign(batch=[f"b{k}" for k in range(8)])
+    assert ask(once).predicted["predicted_batch_sd"].isna().all()
+    asked = ask(in_batches(5, 3, 3.0, 2.0))
+    between, cell = asked.predicted["predicted_batch_sd"], asked.predicted["predicted_cell_sd"]
+    wide = asked.predicted["predicted_high"] - asked.predicted["predicted_low"]
+    assert (between > 0.8 * wide / (2 * 1.645)).all() and (between < cell).all()
+    assert not any("cannot be told apart" in note for note in asked.notes)
+
+
+def test_the_physics_tells_batches_from_cells_for_both(with_law):
+    """Where data alone cannot split the scatter, it is shared out as the physics does: 4 to 1."""
+    asked = belief.believe(
+        SPACE, run(8), objective=OBJECTIVE, model=with_law(truth), fixed={}, seed=1
+    )
+    cell, batch = asked.scatter(run(2))
+    np.testing.assert_allclose(cell / batch, 2.0)
+    assert not any("cannot be told apart" in note for note in asked.notes)
 
 
 def test_every_suggestion_says_why():
