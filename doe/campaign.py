@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from . import asking, intake, posterior, recommend
+from . import asking, intake, posterior, recommend, weighing
 from . import state as states
 from .declaration import Declaration, declare, differences, from_dict
 from .errors import CampaignError, unknown
@@ -226,7 +226,8 @@ class Campaign:
         ----------
         results : DataFrame, mapping, list of mappings or file name
             One row a cell and condition: a ``suggestion`` id, or the settings, and whatever was
-            measured. Settings beside an id are what was really run. ``status`` = failed with a
+            measured. Settings beside an id are what was really run; so are masses that were weighed
+            (``weighed_active_g``), from which a composition is computed. ``status`` = failed with a
             ``reason`` closes a suggestion. ``predicted_*`` is ignored, and so are suggestions
             without a reading. Rows from the literature need no id.
         id : str, optional
@@ -252,7 +253,7 @@ class Campaign:
             rows, notes = intake.check_results(raw, where, d, state, again=old is not None)
             if old is None:
                 return [event("record", {"rows": rows, "notes": notes}, id)], (rows, notes)
-            if old.kind != "record" or old.body["rows"] != rows:
+            if old.kind != "record" or not intake.alike(old.body["rows"], rows):
                 raise CampaignError(f"id={id!r} names another record; choose a new id")
             return [], (rows, list(old.body["notes"]))
 
@@ -475,6 +476,7 @@ class Campaign:
                 known = state.suggestions.index
                 raise CampaignError(unknown(given, known, "suggestion of this campaign"))
             ran = state.rows[state.rows["suggestion"] == given]
+            ran = weighing.as_planned(ran, self.space)
             source = ran.iloc[0] if len(ran) else state.suggestions.loc[given]
             return pd.DataFrame([{n: source[n] for n in self.space.names}])
         if isinstance(given, (Mapping, pd.Series)):

@@ -18,7 +18,7 @@ from scipy.stats import norm
 
 from .. import data
 from . import factors as fac
-from . import outlook, posterior, recommend
+from . import outlook, posterior, recommend, weighing
 from . import state as states
 from .declaration import Declaration
 from .errors import CampaignError, DoeError, unknown
@@ -80,7 +80,7 @@ def card(declaration: Declaration, state: State, name: str) -> Card:
     energy = _energy(declaration, state, setting)
     if energy:
         lines["specific energy"] = energy
-    weigh = _weighing(setting)
+    weigh = _weighing(declaration, setting)
     if weigh:
         lines["what to weigh"] = weigh
     if declaration.goals.cost:
@@ -129,7 +129,7 @@ def nearest(declaration: Declaration, state: State, setting: pd.DataFrame, tried
         - space.encode(setting, features=False), axis=1
     )  # fmt: skip
     at = int(gap.argmin())
-    rows: Any = state.rows
+    rows: Any = weighing.as_planned(state.rows, space)
     same = np.ones(len(rows), dtype=bool)
     for name in space.names:
         same &= (rows[name] == tried[name].iloc[at]).to_numpy()
@@ -194,17 +194,27 @@ def _energy(declaration: Declaration, state: State, setting: pd.DataFrame) -> st
     return f"{np.median(draws):.3g} J/g ({LEVEL:.0%} equal-tailed interval {low:.3g} to {high:.3g})"
 
 
-def _weighing(setting: pd.DataFrame) -> str | None:
-    """What to weigh, where the setting is a composition of a mechanofusion mixer."""
-    if "electrolyte_parts" not in setting:
+def _weighing(declaration: Declaration, setting: pd.DataFrame) -> str | None:
+    """What to weigh, where the setting is a mixture by mass or a recipe of a mixer."""
+    row, mixtures = setting.iloc[0], declaration.space.mixtures
+    weighed = {n for w in weighing.known(declaration.space) for n in w.factors}
+    mass = row.get("batch_mass_mg", declaration.fixed.get("batch_mass_mg"))
+    total = None if mass is None else float(mass) / 1000.0
+    said = [weighing.targets(m, row, total) for m in mixtures if weighed >= set(m.names)]
+    if said:
+        return "; ".join(said)
+    given = {k: v for k, v in declaration.fixed.items() if k in ("electrolyte_parts", "cb_parts")}
+    table = setting.assign(**given)
+    if "electrolyte_parts" not in table:
         return None
     from . import recipe
 
     try:
-        made = recipe.cards(setting)[0].table
+        made = recipe.cards(table)[0].table
     except DoeError:
         return None
-    return ", ".join(f"{row['weigh_g']:.2f} g {name}" for name, row in made.iterrows())
+    each = zip(made["weigh_g"], made["component"], strict=True)
+    return ", ".join(f"{grams:.2f} g {name}" for grams, name in each)
 
 
 def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: Any) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from .. import data
 from . import factors as fac
 from . import goals as going
+from . import weighing
 from .errors import CampaignError, listing, unknown
 from .goals import Aim, Goals
 from .space import Space
@@ -106,6 +107,8 @@ class Declaration:
             if name not in named:
                 unit = self.unit or "" if name == self.objective else ""
                 rows.append(_column(name, "outcome", unit, "number"))
+        named = {row["name"] for row in rows}
+        rows += [row for row in weighing.columns(self.space) if row["name"] not in named]
         table = pd.DataFrame(rows)
         table["needed"] = table["needed"].astype(bool) if needed else False
         return table

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import control, planning
+from . import control, planning, weighing
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
 from .state import State
@@ -75,6 +75,5 @@ def charted(
     recipe = recipe_of(state)
     if recipe is None:
         raise CampaignError("this campaign has no control recipe; declare one with control({...})")
-    return control.control_chart(
-        state.rows, outcome or declaration.objective, recipe, **dict(options)
-    )
+    rows = weighing.as_planned(state.rows, declaration.space)
+    return control.control_chart(rows, outcome or declaration.objective, recipe, **dict(options))

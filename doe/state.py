@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import plots
+from . import plots, weighing
 from .declaration import Declaration
 from .factors import Integer
 from .goals import Goals
@@ -129,12 +129,15 @@ def learned(state: State, declaration: Declaration) -> pd.DataFrame:
 def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
     """Distinct settings with a reading of the objective, in the order of their first reading.
 
+    A composition that was weighed as well as a recipe can tell counts as the planned one.
+
     Returns
     -------
     DataFrame
         Factors, ``suggestion`` (of the first row that answers one) and ``readings``.
     """
     names = declaration.space.names
+    rows = weighing.as_planned(rows, declaration.space)
     good = usable(rows) & at_conditions(rows, declaration)
     part = rows[good & rows[declaration.objective].notna().to_numpy()]
     part = part.dropna(subset=names)
