@@ -67,12 +67,12 @@ def model():
 @pytest.fixture(scope="module")
 def both(model):
     table, truth = simulated(3)
-    return model.fit(table, seed=1), truth
+    return model.fit(table, seed=1, chains=2), truth
 
 
 @pytest.fixture(scope="module")
 def inside(model):
-    return model.fit(simulated(3, states=("in die",))[0], seed=1)
+    return model.fit(simulated(3, states=("in die",))[0], seed=1, chains=2)
 
 
 # --- physics

@@ -21,7 +21,7 @@ def printed():
 
 @pytest.fixture(scope="module")
 def published(printed):
-    return models.get("conduction").fit(printed, seed=1, draws=500)
+    return models.get("conduction").fit(printed, seed=1, draws=500, chains=2)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def sweeps():
 
 @pytest.fixture(scope="module")
 def fit(sweeps):
-    return models.get("conduction").fit(sweeps, seed=1, draws=500)
+    return models.get("conduction").fit(sweeps, seed=1, draws=500, chains=2)
 
 
 # --- activation volume: units

@@ -163,7 +163,7 @@ def lab():
 
 @pytest.fixture(scope="module")
 def early(model, lab):
-    return model.fit(lab[lab["cycle"] <= 20], seed=1, rhat=1.1)
+    return model.fit(lab[lab["cycle"] <= 20], seed=1, chains=2, rhat=1.1)
 
 
 def width(table: Any, name="retention"):
@@ -252,7 +252,7 @@ def test_printed_films_break_even_at_five_per_point():
 def films(model):
     table = data.load("frankenberg2025_film")
     table["method"] = [f"pre-milled {rpm:g} rpm" for rpm in table["rpm"]]
-    return model.fit(table, seed=1, rhat=1.1)
+    return model.fit(table, seed=1, chains=2, rhat=1.1)
 
 
 FIRST = {"method": "pre-milled 600 rpm", "c_rate": 0.1, "charge_mode": "CC"}

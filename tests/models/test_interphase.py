@@ -56,7 +56,7 @@ def of_table(model):
 
 @pytest.fixture(scope="module")
 def of_series(model):
-    return model.fit(simulated(np.random.default_rng(4)), seed=1)
+    return model.fit(simulated(np.random.default_rng(4)), seed=1, chains=2)
 
 
 # --- the printed table

@@ -42,7 +42,7 @@ def fit(model, everything):
 @pytest.fixture(scope="module")
 def later(model, everything):
     """Without the first cycles at 0.1C."""
-    return model.fit(everything[~everything["row_id"].str.startswith("first")], seed=1)
+    return model.fit(everything[~everything["row_id"].str.startswith("first")], seed=1, chains=2)
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def of_cells(model, cells):
-    return model.fit(cells, seed=2, rhat=1.05)
+    return model.fit(cells, seed=2, draws=500, chains=2, rhat=1.05)
 
 
 def test_single_cells_recover_the_methods(of_cells):
@@ -119,7 +119,7 @@ def test_a_bad_anode_is_not_read_as_bad_mixing(model, bad_anodes):
     blind = bad_anodes.drop(columns="anode_resistance_ohm_cm2")
     gain = {}
     for name, table in (("told", bad_anodes), ("blind", blind)):
-        fit = model.fit(table, seed=3, draws=400, rhat=1.1)
+        fit = model.fit(table, seed=3, draws=400, chains=2, rhat=1.1)
         at = pd.DataFrame({"method": ["machine", "hand"], "c_rate": 1.0})
         mean = fit.predict(at, outcome="capacity_mAh_g").to_numpy()
         gain[name] = mean[:, 0] - mean[:, 1]

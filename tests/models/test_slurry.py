@@ -67,7 +67,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def aliased(model):
-    return model.fit(simulated(np.random.default_rng(1), PLAN), seed=1)
+    return model.fit(simulated(np.random.default_rng(1), PLAN), seed=1, chains=2)
 
 
 @pytest.fixture(scope="module")
