@@ -71,6 +71,11 @@ def card(declaration: Declaration, state: State, name: str) -> Card:
     setting = state.suggestions.loc[[name], space.names].reset_index(drop=True)
     lines = {"what to run": words(space, setting.iloc[0], declaration.fixed)}
     lines["state"] = str(told["state"])
+    if "run" in state.suggestions:
+        others = state.suggestions["run"] == told["run"]
+        names = [str(n) for n in state.suggestions.index[others] if n != name]
+        if names:
+            lines["in the same run"] = ", ".join(names)
     if np.isfinite(told["predicted_mean"]):
         lines["expected"] = expected(declaration, told)
     lines["why"] = str(told["reason"])

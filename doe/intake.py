@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import conditional, plots, weighing
+from . import completion, weighing
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean
 from .state import State
@@ -75,7 +75,7 @@ def check_results(
     # misspelt columns and bad cells are told before anything is said to be missing
     table = data.validate(table, declaration.columns(needed=False), where=where)
     table, notes = _without_empty(table, declaration)
-    filled, impossible = _completed(table, declaration, state)
+    filled, impossible = completion.completed(table, declaration, state)
     if impossible:
         raise data.TableError(where, impossible)
     wanted = declaration.columns(needed=True)
@@ -144,103 +144,9 @@ def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, 
     return table[~empty], notes
 
 
-def _completed(
-    table: Any, declaration: Declaration, state: State
-) -> tuple[pd.DataFrame, list[data.Problem]]:
-    """Settings from the suggestion, constants from the declaration, its batch and its run.
-
-    What really was run decides which factors were in use: a gap in an unused one is void. What was
-    weighed decides the composition; masses that cannot be are the second result.
-    """
-    filled, space = table.copy(), declaration.space
-    problems: list[data.Problem] = []
-    statement = _equals(filled, "kind", ("statement",))
-    always = [n for n in space.names if n not in space.conditions]
-    for names in (always, list(space.conditions)):
-        if "suggestion" in filled:
-            _from_suggestions(filled, names, state)
-        if names is always:
-            problems = weighing.replace(filled, space, state.suggestions)
-        filled = conditional.filled(space, filled)
-    if "suggestion" in filled and np.any(filled["suggestion"].notna()):
-        if "batch" not in filled:
-            filled["batch"] = None
-        filled["batch"] = filled["batch"].where(filled["batch"].notna(), filled["suggestion"])
-        if plots.has_runs(space):
-            _name_runs(filled, declaration, state)
-    for name, value in declaration.fixed.items():
-        if name not in filled:
-            filled[name] = None
-        filled[name] = filled[name].where(filled[name].notna() | statement, value)
-    return filled, problems
-
-
-def _name_runs(filled: Any, declaration: Declaration, state: State) -> None:
-    """The run that was suggested, as long as the mixer or furnace was really set so.
-
-    Samples of one run that was set otherwise are one run still, with a name of its own.
-    """
-    if "run" not in filled:
-        filled["run"] = None
-    levels = {n: data.COLUMNS[n].level for n in declaration.space.hard if n in data.COLUMNS}
-    fixed = [n for n, level in levels.items() if level == "run"]
-    for label in filled.index[filled["suggestion"].notna() & filled["run"].isna()]:
-        before = _of_batch(filled.loc[label], state.rows)
-        known = before["run"].dropna().unique() if "run" in before else []
-        if len(known) == 1:
-            filled.at[label, "run"] = known[0]
-            continue
-        asked = state.suggestions.loc[filled.at[label, "suggestion"]]
-        other = [n for n in fixed if filled.at[label, n] != asked[n]]
-        told = [f"{n} {filled.at[label, n]}" for n in other]
-        filled.at[label, "run"] = " ".join([str(asked["run"]), *told])
-
-
-def _from_suggestions(filled: Any, names: list[str], state: State) -> None:
-    """Fill gaps in factors with what its batch is known to have been, else what was suggested."""
-    named = filled["suggestion"].notna()
-    for name in names:
-        if name not in filled:
-            filled[name] = None
-    kept = [n for k in ("", weighing.PLANNED) for n in (k + m for m in names) if n in state.rows]
-    for label in filled.index[named & filled[names].isna().any(axis=1)]:
-        asked = state.suggestions.loc[filled.at[label, "suggestion"]]
-        before = _of_batch(filled.loc[label], state.rows)
-        gaps = [n for n in names if _none(filled.at[label, n])]
-        for name in gaps:
-            filled.at[label, name] = asked[name]
-        for name in kept:
-            known = before[name].dropna().unique() if len(before) else []
-            if len(known) != 1 or name.removeprefix(weighing.PLANNED) not in gaps:
-                continue
-            if name not in filled:
-                filled[name] = None
-            filled.at[label, name] = known[0]
-
-
-def _of_batch(row: Any, rows: pd.DataFrame) -> pd.DataFrame:
-    """Recorded rows of the same batch of a suggestion: a later reading is of what was made."""
-    batch = row.get("batch")
-    batch = row["suggestion"] if _none(batch) else batch
-    if "batch" not in rows:
-        return rows.iloc[:0]
-    same = (rows["suggestion"] == row["suggestion"]) & (rows["batch"] == batch)
-    return pd.DataFrame(rows[same])
-
-
-def _none(value: Any) -> bool:
-    return value is None or value != value
-
-
-def _equals(table: Any, name: str, values: tuple[str, ...]) -> Any:
-    if name not in table:
-        return pd.Series(False, index=table.index)
-    return table[name].isin(values)
-
-
 def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
     """A finished row needs every factor, and something measured unless a paper only names it."""
-    exempt = _equals(table, "kind", ("statement",))
+    exempt = completion.equals(table, "kind", ("statement",))
     if "status" in table:
         exempt |= table["status"].notna() & ~table["status"].isin(NEEDS_SETTINGS)
     problems = []
@@ -257,7 +163,7 @@ def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
             )
     readings = [c for c in table.columns if _is_reading(str(c), declaration.outcomes)]
     silent = ~exempt & table[readings].isna().all(axis=1)
-    silent &= ~_equals(table, "status", ("failed",))
+    silent &= ~completion.equals(table, "status", ("failed",))
     if "study" in table:
         silent &= table["study"].isna()
     for label in table.index[silent]:
@@ -342,7 +248,7 @@ def _departures(row: pd.Series, name: Any, declaration: Declaration, state: Stat
     if asked["state"] == "abandoned":
         notes.append(f"{name} had been dropped and was run after all")
     for factor in declaration.space.factors:
-        if not _none(row.get(weighing.PLANNED + factor.name)):
+        if not completion.none(row.get(weighing.PLANNED + factor.name)):
             continue  # `weighing.notes` tells of it
         got, wanted = row[factor.name], asked[factor.name]
         same = got == wanted if factor.kind == "text" else np.isclose(got, wanted, rtol=1e-9)

@@ -238,7 +238,7 @@ def _draft(asked: Request, runs: list[Run]) -> Draft:
     deal, way = (np.random.default_rng([asked.seed, k]) for k in (1, 2))
     shuffled = [runs[k] for k in deal.permutation(len(runs))]
     size = asked.cells * sum(len(r) for r in runs)
-    count = -(-size // (CONTROL_IN - 1)) if asked.recipe is not None else 1
+    count = round(size / (CONTROL_IN - 1)) if asked.recipe is not None else 1
     count = max(count, *(len(v) for v in asked.blocks.values()), 1)
     count = min(count, len(runs))
     if asked.blocks:

@@ -146,12 +146,12 @@ def build(x: Inputs) -> None:
 
 MODEL = LabModel(
     "annealing", build,
-    factors=(Factor("anneal_degC", default=float("nan"), level="lot"),
-             Factor("anneal_h", default=1.0, level="lot"),
-             Factor("o2_fraction", default=kinetics.AIR, level="lot"),
-             Factor("heating_K_min", default=kinetics.RAMP, level="lot"),
-             Factor("cooling_K_min", default=kinetics.RAMP, level="lot"),
-             Factor("precursor_wt_pct", default=1.0, level="lot")),
+    factors=(Factor("anneal_degC", default=float("nan"), level="run"),
+             Factor("anneal_h", default=1.0, level="run"),
+             Factor("o2_fraction", default=kinetics.AIR, level="run"),
+             Factor("heating_K_min", default=kinetics.RAMP, level="run"),
+             Factor("cooling_K_min", default=kinetics.RAMP, level="run"),
+             Factor("precursor_wt_pct", default=1.0, level="batch")),
     groups=(Group("batch", lone_in_noise=True),),
     outcomes=(Outcome("coverage"), Outcome("sulfur_oxidation"), *cells.OUTCOMES,
               Outcome("coating_nm", "LogNormal", optional=True)),

@@ -1,0 +1,69 @@
+"""A furnace run holds several powders: they share temperature, time and gas, and nothing else."""
+
+from typing import Any
+
+import pytest
+from ssbayes import data, doe
+
+GROWTH = "growth_ohm_cm2_sqrth"
+pytestmark = pytest.mark.usefixtures("calls")
+
+
+def begin() -> doe.Campaign:
+    space = doe.spaces.annealing(precursor_wt_pct=(0.5, 2.0))
+    return doe.Campaign(space, minimize=GROWTH, seed=1, initial=8)
+
+
+def test_powders_of_one_furnace_run_may_differ_in_their_precursor():
+    campaign = begin()
+    asked: Any = campaign.suggest(8)
+    told: Any = campaign.record(asked.assign(**{GROWTH: 2.0}))
+    assert told.groupby("run").size().tolist() == [4, 4]
+    assert told.groupby("run")["anneal_degC"].nunique().tolist() == [1, 1]
+    assert told.groupby("run")["precursor_wt_pct"].nunique().tolist() == [4, 4]
+
+
+def test_one_powder_lot_may_be_annealed_in_many_ways():
+    """Lots of powder are blocks of a plan, whatever the furnace is set to."""
+    campaign = begin()
+    asked: Any = campaign.suggest(8)
+    plan = campaign.plan(blocks={"lot": ["A", "B"]})
+    lots: Any = plan.table.set_index("suggestion")["lot"]
+    told = campaign.record(
+        asked[["suggestion"]].assign(lot=asked["suggestion"].map(lots), **{GROWTH: 2.0})
+    )
+    assert set(told["lot"]) == {"A", "B"}
+
+
+def test_a_run_that_was_hotter_than_planned_is_still_one_run():
+    campaign = begin()
+    asked: Any = campaign.suggest(8)
+    rows = asked[["suggestion"]].assign(**{GROWTH: 2.0})
+    first = asked["anneal_degC"] == asked["anneal_degC"][0]
+    told: Any = campaign.record(rows.assign(anneal_degC=asked["anneal_degC"].where(~first, 412.0)))
+    assert told.groupby("run").size().tolist() == [4, 4]
+    assert any("was run with anneal_degC = 412" in note for note in told.attrs["notes"])
+
+
+def test_two_temperatures_in_one_run_are_refused():
+    campaign = begin()
+    asked: Any = campaign.suggest(4)
+    rows = asked[["suggestion"]].assign(**{GROWTH: 2.0}, run="Monday")
+    rows["anneal_degC"] = [300.0, 300.0, 300.0, 310.0]
+    with pytest.raises(data.TableError, match="anneal_degC belongs to the run"):
+        campaign.record(rows)
+
+
+def test_eight_cells_need_one_control_cell():
+    campaign = begin()
+    campaign.control({"anneal_degC": 350, "anneal_h": 1, "o2_fraction": 0.21,
+                      "precursor_wt_pct": 1})  # fmt: skip
+    campaign.suggest(8)
+    roles: Any = campaign.plan().table["role"]
+    assert roles.tolist().count("control") == 1
+
+
+def test_a_card_names_what_shares_the_furnace():
+    campaign = begin()
+    campaign.suggest(8)
+    assert campaign.card("s0002").lines["in the same run"] == "s0001, s0003, s0004"
