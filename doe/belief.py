@@ -46,8 +46,15 @@ BELIEVED = 0.95
 """Probability of the physics before any reading is predicted: its laws are published and its
 priors wide, and leave-one-out over four or five readings is mostly chance."""
 
-ALONE = Prior(amplitude=1.5, batch=0.2, noise=0.1, noise_sd=1.0, length=0.5, length_sd=0.75)
-"""Data alone, relative to the sd of the readings; the length is that of one factor."""
+ALONE = Prior(
+    amplitude=1.5, batch=0.2, noise=0.1, noise_sd=1.0, length=0.5, length_sd=0.75, trend=0.7
+)
+"""Data alone, relative to the sd of the readings; the length is that of one factor. The noise's
+trend doubles it from end to end of a factor at one sd of its prior; `REPEATS` let it in."""
+REPEATS = 12
+"""Degrees of freedom of the scatter of cells from which on the noise may depend on the setting."""
+TRENDS = 12
+"""Columns of the encoded settings up to which it may."""
 WHOLE_PLOT = 0.5
 """Scale of the batch effect, data alone, where batches are runs that share hard-to-change factors:
 a furnace set anew scatters more than batches do, and a tight prior took its scatter for an effect
@@ -264,7 +271,8 @@ def _with_physics(
         scale,
         np.random.default_rng([seed, 1]),
         known=mean - level,
-        spread=spread,
+        spread=np.hypot(spread, seen.error),
+        stated=seen.error,
         theta=kept.get(f"theta_physics{key}"),
     )
     kept[f"theta_physics{key}"] = process.theta
@@ -299,9 +307,12 @@ def _alone(
         # one reading says nothing of the spread; a tenth of its size is a usual one
         scale = max(0.1 * abs(centre), 1e-9)
     batch = WHOLE_PLOT if has_runs(space) else ALONE.batch
-    prior = replace(ALONE, length=_length(ALONE, space), batch=batch)
+    x = seen.beside(space.encode(seen.settings))
+    bent = seen.repeats >= REPEATS and x.shape[1] <= TRENDS
+    trend = ALONE.trend if bent else 0.0
+    prior = replace(ALONE, length=_length(ALONE, space), batch=batch, trend=trend)
     process = surrogate.learn(
-        seen.beside(space.encode(seen.settings)),
+        x,
         (seen.value - centre)[None],
         scale / np.sqrt(seen.cells),
         seen.batch,
@@ -309,17 +320,18 @@ def _alone(
         scale,
         np.random.default_rng([seed, 2]),
         theta=kept.get(f"theta_alone{key}"),
+        stated=seen.error,
+        within=np.array([seen.freedom, seen.squares / scale**2]),
     )
     kept[f"theta_alone{key}"] = process.theta
-    cell, between = (scale * np.sqrt(np.mean(process.factor(k) ** 2)) for k in (NOISE, BATCH))
-    if not seen.told_apart:
-        between = np.nan
+    between = scale * np.sqrt(np.mean(process.factor(BATCH) ** 2)) if seen.told_apart else np.nan
 
     def at(settings: pd.DataFrame) -> np.ndarray:
         return centre + process(seen.beside(space.encode(settings), own=True))
 
     def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        return np.full(len(settings), cell), np.full(len(settings), between)
+        loud = process.loudness(seen.beside(space.encode(settings), own=True))
+        return scale * np.sqrt(np.mean(loud**2, axis=0)), np.full(len(settings), between)
 
     return at, scatter, process.log_density
 

@@ -2,7 +2,9 @@
 
 Hyperparameters travel as a vector of logarithms: amplitude, factor on the given noise, batch
 standard deviation, error of the known mean's slope, then one length scale a column of the encoded
-settings. The process has a constant of its own amplitude: ``amplitude^2 (1 + Matern-5/2)``.
+settings. The process has a constant of its own amplitude: ``amplitude^2 (1 + Matern-5/2)``. Where
+as many numbers again follow, they are the noise's trend: by how much its logarithm rises along
+each column, from end to end.
 
 All arrays are padded to powers of two, with a mask, so that a new reading compiles nothing.
 Compiled code is kept between processes in `cache_folder`, where that can be written.
@@ -64,35 +66,56 @@ def _matern(xp, x1, x2, length):
     return (1.0 + r + r * r / 3.0) * xp.exp(-r)
 
 
+def loudness(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Factor on the given noise at encoded settings, trend included, ``(H, n)``."""
+    trend = theta[:, LENGTH + x.shape[-1] :]
+    middle = np.exp(theta[:, NOISE])[:, None]
+    if not trend.shape[1]:
+        return np.broadcast_to(middle, (len(theta), len(x)))
+    return middle * np.exp(trend @ (x - 0.5).T)
+
+
 @functools.cache
 def compiled() -> SimpleNamespace:
     """The four compiled functions; each is traced once for a padded size."""
     jax = _jax()
     jnp = jax.numpy
 
-    def covariance(theta, x, mask, base, same, bent):
-        scale = jnp.exp(theta)
-        k = scale[AMPLITUDE] ** 2 * (1.0 + _matern(jnp, x, x, scale[LENGTH:]))
+    def loud(theta, x):
+        trend = theta[LENGTH + x.shape[1] :]
+        return theta[NOISE] + ((x - 0.5) @ trend if trend.shape[0] else 0.0)
+
+    def covariance(theta, x, mask, base, stated, same, bent):
+        scale, d = jnp.exp(theta), x.shape[1]
+        k = scale[AMPLITUDE] ** 2 * (1.0 + _matern(jnp, x, x, scale[LENGTH : LENGTH + d]))
         k = k + scale[BATCH] ** 2 * same + scale[SLOPE] ** 2 * bent
-        noise = jnp.where(mask > 0.0, (scale[NOISE] * base) ** 2, 1.0)
+        noise = (jnp.exp(loud(theta, x)) * base) ** 2 + stated**2
+        noise = jnp.where(mask > 0.0, noise, 1.0)
         return k * mask[:, None] * mask[None, :] + jnp.diag(noise)
+
+    def scattered(theta, x, freedom, squares):
+        """Minus the log density of sums of squares within readings, over a cell's variance."""
+        level = loud(theta, x)
+        return jnp.sum(freedom * level + 0.5 * squares * jnp.exp(-2.0 * level))
 
     def log_prior(theta, half, mean, sd):
         scales = theta - 0.5 * half * jnp.exp(2.0 * theta)
         return jnp.where(half > 0.0, scales, -0.5 * ((theta - mean) / sd) ** 2).sum()
 
-    def value(theta, x, mask, base, same, bent, second, half, mean, sd):
-        low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same, bent))
+    def value(theta, x, mask, base, stated, same, bent, within, second, half, mean, sd):
+        low = jnp.linalg.cholesky(covariance(theta, x, mask, base, stated, same, bent))
         inverse = jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
         fit = 0.5 * jnp.sum(inverse * second) + jnp.sum(jnp.log(jnp.diag(low)))
+        fit = fit + scattered(theta, x, *within)
         return fit - log_prior(theta, half, mean, sd), inverse
 
-    def objective(theta, x, mask, base, same, bent, second, half, mean, sd):
-        v, inverse = value(theta, x, mask, base, same, bent, second, half, mean, sd)
+    def objective(theta, x, mask, base, stated, same, bent, within, second, half, mean, sd):
+        known = (x, mask, base, stated, same, bent)
+        v, inverse = value(theta, *known, within, second, half, mean, sd)
         slope = inverse - inverse @ second @ inverse
 
         def linear(t):
-            tilt = 0.5 * jnp.sum(slope * covariance(t, x, mask, base, same, bent))
+            tilt = 0.5 * jnp.sum(slope * covariance(t, *known)) + scattered(t, x, *within)
             return tilt - log_prior(t, half, mean, sd)
 
         return v, jax.grad(linear)(theta)
@@ -100,9 +123,10 @@ def compiled() -> SimpleNamespace:
     def assess(thetas, *fixed):
         return jax.lax.map(lambda t: value(t, *fixed)[0], thetas)
 
-    def invert(thetas, x, mask, base, same, bent):
+    def invert(thetas, *known):
         def one(theta):
-            low = jnp.linalg.cholesky(covariance(theta, x, mask, base, same, bent))
+            low = jnp.linalg.cholesky(covariance(theta, *known))
+            x = known[0]
             return jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
 
         return jax.lax.map(one, thetas)
@@ -111,10 +135,11 @@ def compiled() -> SimpleNamespace:
         def one(part):
             theta, om, ph, w, c, v = part
             scale = jnp.exp(theta)
+            length = scale[LENGTH : LENGTH + x.shape[1]]
             # single precision is ample for prior draws; the correction by the data cancels
-            place = (at / scale[LENGTH:]).astype(jnp.float32)
+            place = (at / length).astype(jnp.float32)
             features = jnp.cos(place @ om.T + ph) * np.float32(np.sqrt(2.0 / om.shape[0]))
-            k = 1.0 + _matern(jnp, at, x, scale[LENGTH:])
+            k = 1.0 + _matern(jnp, at, x, length)
             a = scale[AMPLITUDE]
             return (a * (features @ w + c) + a * a * (k * mask) @ v).T
 

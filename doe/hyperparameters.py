@@ -36,6 +36,9 @@ class Prior:
         Median and sd of the logarithm of the factor on the given noise.
     length, length_sd : float
         Median and sd of the logarithm of the length scales, in widths of the unit cube.
+    trend : float
+        Sd, about zero, of the change of the noise's logarithm from end to end of each column of
+        the encoded settings; 0 where the noise is the same everywhere.
     """
 
     amplitude: float
@@ -45,28 +48,31 @@ class Prior:
     length: float
     length_sd: float
     slope: float = 1e-3
+    trend: float = 0.0
 
     def arrays(self, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Half-normal precisions, and means and sds of logarithms (infinite where unused)."""
-        half = np.zeros(LENGTH + d)
+        count = LENGTH + (2 * d if self.trend else d)
+        half = np.zeros(count)
         half[[AMPLITUDE, BATCH, SLOPE]] = self.amplitude**-2, self.batch**-2, self.slope**-2
-        mean = np.zeros(LENGTH + d)
-        mean[NOISE], mean[LENGTH:] = np.log(self.noise), np.log(self.length)
-        sd = np.full(LENGTH + d, np.inf)
-        sd[NOISE], sd[LENGTH:] = self.noise_sd, self.length_sd
+        mean, lengths = np.zeros(count), slice(LENGTH, LENGTH + d)
+        mean[NOISE], mean[lengths] = np.log(self.noise), np.log(self.length)
+        sd = np.full(count, np.inf)
+        sd[NOISE], sd[lengths], sd[LENGTH + d :] = self.noise_sd, self.length_sd, self.trend
         return half, mean, sd
 
     def sample(self, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
-        """Logarithms of ``n`` draws, shape ``(n, 4 + d)``."""
+        """Logarithms of ``n`` draws, shape ``(n, 4 + d)``, or with a trend ``(n, 4 + 2 d)``."""
         half, mean, sd = self.arrays(d)
-        z = rng.standard_normal((n, LENGTH + d))
+        z = rng.standard_normal((n, len(half)))
         with np.errstate(divide="ignore", invalid="ignore"):
             scales = np.log(np.abs(z)) - 0.5 * np.log(half)
             return np.where(half > 0.0, scales, mean + np.where(np.isfinite(sd), sd, 0.0) * z)
 
     def log_density(self, theta: np.ndarray) -> np.ndarray:
-        """Normalised log density of logarithms ``theta``, shape ``(n, 4 + d)`` to ``(n,)``."""
-        half, mean, sd = self.arrays(theta.shape[-1] - LENGTH)
+        """Normalised log density of such draws ``theta``, shape ``(n,)``."""
+        many = theta.shape[-1] - LENGTH
+        half, mean, sd = self.arrays(many // 2 if self.trend else many)
         with np.errstate(divide="ignore", invalid="ignore"):
             scales = 0.5 * np.log(2.0 * half / np.pi) + theta - 0.5 * half * np.exp(2.0 * theta)
             logs = -0.5 * ((theta - mean) / sd) ** 2 - np.log(sd * np.sqrt(2.0 * np.pi))
@@ -81,8 +87,12 @@ def posterior(
     bent: np.ndarray,
     prior: Prior,
     rng: np.random.Generator,
+    stated: np.ndarray | None = None,
+    within: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draws of the logarithms, shape (H, 4 + d), all of equal weight.
+    """Draws of the logarithms, shape (H, 4 + d), or (H, 4 + 2 d) with a trend of the noise.
+
+    All have equal weight.
 
     Parameters
     ----------
@@ -99,22 +109,31 @@ def posterior(
     prior : Prior
         Residuals, noise and prior are in the same unit.
     rng : numpy.random.Generator
+    stated : ndarray, shape (n,), optional
+        Known sd of each reading on top of the noise, in that unit too.
+    within : ndarray, shape (2, n), optional
+        Degrees of freedom of the scatter of the cells behind each reading, and their sum of
+        squares over the variance of one cell up to the factor's square; 0 where there is none.
 
     Notes
     -----
     With more than `LEARNING_ROWS` readings, so many at random are used.
     """
     n, d = x.shape
+    stated = np.zeros(n) if stated is None else stated
+    within = np.zeros((2, n)) if within is None else within
     if n > LEARNING_ROWS:
         keep = np.sort(rng.choice(n, LEARNING_ROWS, replace=False))
         x, residuals, noise = x[keep], residuals[:, keep], noise[keep]
+        stated, within = stated[keep], within[:, keep]
         pairs = np.ix_(keep, keep)
         same, bent, n = same[pairs], bent[pairs], LEARNING_ROWS
     size = padded(n)
     second = residuals.T @ residuals / len(residuals)
     both = (0, 1)
-    fixed = (pad(x, size), pad(np.ones(n), size), pad(noise, size), pad(same, size, both),
-             pad(bent, size, both), pad(second, size, both), *prior.arrays(d))  # fmt: skip
+    fixed = (pad(x, size), pad(np.ones(n), size), pad(noise, size), pad(stated, size),
+             pad(same, size, both), pad(bent, size, both), pad(within, size, (1,)),
+             pad(second, size, both), *prior.arrays(d))  # fmt: skip
     tools = compiled()
 
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -127,7 +146,7 @@ def posterior(
     broad_value = np.asarray(tools.assess(broad, *fixed))
     mode = minimize(
         objective, broad[np.argmin(broad_value)], jac=True, method="L-BFGS-B",
-        bounds=[(LOW, HIGH)] * (LENGTH + d), options={"maxiter": 60},
+        bounds=[(LOW, HIGH)] * broad.shape[1], options={"maxiter": 60},
     ).x  # fmt: skip
     root = _root(objective, mode)
     z = rng.standard_normal((count, len(mode)))

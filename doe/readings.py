@@ -35,6 +35,11 @@ class Readings:
         In the objective's unit.
     cells : ndarray, shape (n,)
         Number of cells that a reading is the mean of.
+    error : ndarray, shape (n,)
+        Stated error of a reading of one cell (its ``_sd``), 0 where none is.
+    freedom, squares : ndarray, shape (n,)
+        Of readings that are the mean of several cells of one batch, with their sd: degrees of
+        freedom and sum of squares of the cells' scatter; else 0.
     batch : ndarray of int, shape (n,)
         Batch codes; negative where no label is given, and everywhere if each batch was read
         once, since its effect is then part of the noise. Samples of one run, where a space has
@@ -47,6 +52,9 @@ class Readings:
     settings: pd.DataFrame
     value: np.ndarray
     cells: np.ndarray
+    error: np.ndarray
+    freedom: np.ndarray
+    squares: np.ndarray
     batch: np.ndarray
     task: np.ndarray
 
@@ -62,6 +70,12 @@ class Readings:
     def tasks(self) -> int:
         """How many other studies there are."""
         return int(self.task.max(initial=0))
+
+    @property
+    def repeats(self) -> int:
+        """Degrees of freedom of the scatter of cells: readings of one setting, cells of one row."""
+        distinct = len(self.settings.assign(task=self.task).drop_duplicates())
+        return len(self) - distinct + int(self.freedom.sum())
 
     def beside(self, encoded: np.ndarray, own: bool = False) -> np.ndarray:
         """Encoded settings with one more column for each other study: 1 in its rows, else 0.
@@ -106,8 +120,15 @@ def readings(
     at = np.flatnonzero(use)
     settings = pd.DataFrame(rows.iloc[at].reindex(columns=space.names))
     cells = np.maximum(_numbers(rows, f"{objective}_n", 1.0)[at], 1.0)
+    sd = _numbers(rows, f"{objective}_sd", 0.0)[at]
+    several = (cells > 1) & (sd > 0) & (_numbers(rows, f"{objective}_batches", 1.0)[at] <= 1)
+    divisor = cells - _numbers(rows, f"{objective}_sd_ddof", 1.0)[at]
+    freedom = np.where(several, cells - 1.0, 0.0)
+    squares = np.where(several, divisor * sd**2, 0.0)
+    error = np.where(cells > 1, 0.0, sd)
     batch = _batches(rows, has_runs(space))[at] if len(at) else at
-    return Readings(settings, value[at], cells, batch, _tasks(rows, fixed)[at])
+    task = _tasks(rows, fixed)[at]
+    return Readings(settings, value[at], cells, error, freedom, squares, batch, task)
 
 
 def all_given(rows: pd.DataFrame, names: list[str]) -> np.ndarray:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compiled import BATCH, NOISE, SLOPE, compiled, pad, padded
+from .compiled import BATCH, SLOPE, compiled, loudness, pad, padded
 from .hyperparameters import Prior, posterior
 
 DRAWS = 256
@@ -36,9 +36,9 @@ class Process:
 
     Attributes
     ----------
-    theta : ndarray, shape (H, 4 + d)
+    theta : ndarray, shape (H, 4 + d) or (H, 4 + 2 d)
         Posterior draws of the logarithms: amplitude, noise factor, batch sd, slope error,
-        length scales.
+        length scales; then the trend of the noise, where it has one.
     log_density : ndarray, shape (n,)
         Leave-one-out log predictive density of each reading.
     slope : ndarray, shape (draws,)
@@ -58,6 +58,10 @@ class Process:
     def factor(self, which: int) -> np.ndarray:
         """``NOISE``: factor on the given noise; ``BATCH``: batch sd over ``scale``; ``(H,)``."""
         return np.exp(self.theta[:, which])
+
+    def loudness(self, x: np.ndarray) -> np.ndarray:
+        """Factor on the given noise at encoded settings, trend included, ``(m, d)`` to (H, m)."""
+        return loudness(self.theta, x)
 
 
 def _evaluate(at, x, mask, thetas, *parts) -> np.ndarray:
@@ -81,6 +85,8 @@ def learn(
     known: np.ndarray | None = None,
     spread: np.ndarray | None = None,
     theta: np.ndarray | None = None,
+    stated: np.ndarray | None = None,
+    within: np.ndarray | None = None,
 ) -> Process:
     """Condition a Gaussian process on residuals, hyperparameters included.
 
@@ -108,6 +114,10 @@ def learn(
     theta : ndarray, optional
         `Process.theta` of an earlier call with the same data: the hyperparameters are not
         learned again.
+    stated : ndarray, shape (n,), optional
+        Known sd of each reading on top of the noise, in the outcome's unit.
+    within : ndarray, shape (2, n), optional
+        As for `hyperparameters.posterior`.
 
     Returns
     -------
@@ -115,16 +125,18 @@ def learn(
     """
     n, size = len(x), padded(len(x))
     residuals, noise = residuals / scale, noise / scale
+    stated = np.zeros(n) if stated is None else stated / scale
     known = np.zeros((DRAWS, n)) if known is None else known / scale
     same = ((batch[:, None] == batch[None, :]) & (batch[:, None] >= 0)).astype(float)
     learning, rng = rng.spawn(2)
     if theta is None:
         bent = known.T @ known / DRAWS
-        theta = posterior(x, residuals, noise, same, bent, prior, learning)
+        theta = posterior(x, residuals, noise, same, bent, prior, learning, stated, within)
     count, per = len(theta), DRAWS // len(theta)
     xs, mask = pad(x, size), pad(np.ones(n), size)
-    grid = (xs, mask, pad(noise, size), pad(same, size, (0, 1)), np.zeros((size, size)))
-    inverse = np.asarray(compiled().invert(theta, *grid))[:, :n, :n]
+    grid = (xs, mask, pad(noise, size), pad(stated, size), pad(same, size, (0, 1)))
+    inverse = compiled().invert(theta, *grid, np.zeros((size, size)))
+    inverse = np.asarray(inverse)[:, :n, :n]
 
     omega = rng.standard_normal((count, FEATURES, x.shape[1]))
     omega *= np.sqrt(5.0 / rng.chisquare(5.0, (count, FEATURES, 1)))
@@ -138,7 +150,9 @@ def learn(
     scales = np.exp(theta)[:, :, None, None]
     slope = scales[:, SLOPE, :, 0] * rng.standard_normal((count, per))
     before += slope[:, :, None] * known.reshape(count, per, n)
-    before += rng.standard_normal((count, per, n)) * scales[:, NOISE] * noise
+    before += rng.standard_normal((count, per, n)) * np.hypot(
+        loudness(theta, x)[:, None] * noise, stated
+    )
     group = rng.standard_normal((count, per, int(batch.max(initial=0)) + 1))
     before += np.where(batch >= 0, group[:, :, np.maximum(batch, 0)], 0.0) * scales[:, BATCH]
 

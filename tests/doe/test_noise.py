@@ -1,0 +1,158 @@
+"""Noise that depends on the setting, and stated scatter, in the belief without physics."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ssbayes import doe
+from ssbayes.doe import belief, compiled, hyperparameters, surrogate
+from ssbayes.doe.propose import estimate
+from ssbayes.doe.readings import readings
+
+SPACE = doe.Space([doe.Real("time", 0, 1), doe.Real("load", 0, 1)])
+ENDS = pd.DataFrame({"time": [0.05, 0.95], "load": 0.5})
+PRIOR = hyperparameters.Prior(1.5, 0.3, 0.1, 1.0, 0.8, 0.75, trend=0.7)
+
+
+def cells(seed, ratio, settings=16, each=3):
+    """Simulated: the sd of a cell is 1 in the middle and rises along time by a ratio."""
+    rng = np.random.default_rng(seed)
+    rows = SPACE.sample(settings, rng)
+    rows = rows.iloc[np.repeat(np.arange(settings), each)].reset_index(drop=True)
+    sd = ratio ** (rows["time"] - 0.5)
+    return rows.assign(y=5 * np.sin(3 * rows["load"]) + sd * rng.standard_normal(len(rows)))
+
+
+def believed(rows, **more):
+    return belief.believe(SPACE, rows, objective="y", model=None, fixed={}, seed=1, **more)
+
+
+def summed_up(rows):
+    """One row a setting: mean, sd and number of its cells."""
+    told = rows.groupby(SPACE.names)["y"].agg(["mean", "std", "count"]).reset_index()
+    return told.rename(columns={"mean": "y", "std": "y_sd", "count": "y_n"})
+
+
+@pytest.mark.parametrize(("ratio", "low", "high"), [(1.0, 0.6, 1.7), (6.0, 1.7, 7.0)])
+def test_the_noise_rises_where_the_cells_say_so(ratio, low, high):
+    told = [believed(cells(seed, ratio)).noise(ENDS) for seed in range(4)]
+    assert low < np.median([loud / quiet for quiet, loud in told]) < high
+
+
+def test_without_repeats_the_noise_is_the_same_everywhere():
+    found = believed(cells(0, 6.0, settings=40, each=1))
+    assert np.ptp(found.noise(ENDS)) == 0.0
+    assert found.kept["theta_alone"].shape[1] == compiled.LENGTH + 2
+
+
+def test_hyperparameters_that_were_kept_without_a_trend_still_speak():
+    rows = cells(0, 6.0)
+    old = {"theta_alone": believed(rows).kept["theta_alone"][:, : compiled.LENGTH + 2]}
+    assert np.ptp(believed(rows, kept=old).noise(ENDS)) == 0.0
+
+
+def test_leave_one_out_with_trend_and_stated_error_equals_leaving_one_out():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((9, 2)), rng.standard_normal(9)
+    stated = np.where(np.arange(9) % 3, 0.0, 0.7)
+    theta = np.log([[1.2, 0.2, 1e-6, 1e-9, 0.4, 0.9]])
+    theta = np.repeat(np.concatenate([theta, [[0.9, -0.5]]], axis=1), 16, axis=0)
+    process = surrogate.learn(
+        x, y[None], np.full(9, 0.9), np.full(9, -1), PRIOR, 1.0, rng, theta=theta, stated=stated
+    )
+    r = np.sqrt(5.0) * np.linalg.norm((x[:, None] - x[None]) / [0.4, 0.9], axis=-1)
+    loud = 0.2 * np.exp((x - 0.5) @ [0.9, -0.5])
+    whole = 1.44 * (1.0 + (1.0 + r + r**2 / 3.0) * np.exp(-r))
+    whole += np.diag((0.9 * loud) ** 2 + stated**2)
+    np.testing.assert_allclose(process.loudness(x)[0], loud)
+    precision = np.linalg.inv(whole)
+    var = 1.0 / np.diag(precision)
+    expected = -0.5 * np.log(2 * np.pi * var) - 0.5 * (precision @ y) ** 2 * var
+    np.testing.assert_allclose(process.log_density, expected, atol=1e-8)
+
+
+def test_density_of_scatter_and_its_gradient_are_the_written_out_ones():
+    """Against the chi-square density of a sum of squares, and finite differences."""
+    from scipy import stats
+
+    rng = np.random.default_rng(1)
+    n, size = 5, 32
+    x, freedom = rng.random((n, 2)), np.array([2.0, 0.0, 4.0, 1.0, 0.0])
+    squares = np.where(freedom > 0, rng.random(n) + 0.5, 0.0)
+    half, mean, sd = PRIOR.arrays(2)
+    zero, zeros = np.zeros(size), np.zeros((size, size))
+    given = [compiled.pad(a, size) for a in (x, np.ones(n), np.full(n, 0.8))]
+
+    def asked(theta, on):
+        within = compiled.pad(on * np.array([freedom, squares]), size, (1,))
+        value, slope = compiled.compiled().objective(
+            theta, *given, zero, zeros, zeros, within, zeros, half, mean, sd)
+        return float(value), np.asarray(slope)
+
+    here = np.array([0.1, -0.5, -1.0, -3.0, -0.3, 0.2, 0.6, -0.4])
+    moved = here + np.array([0, 0.3, 0, 0, 0, 0, -0.8, 0.5])
+
+    def exact(theta):
+        level = 2 * (theta[1] + (x - 0.5) @ theta[6:])
+        seen = freedom > 0
+        log_p = stats.chi2.logpdf(squares[seen] / np.exp(level[seen]), freedom[seen])
+        return -(log_p - level[seen]).sum()
+
+    told = [asked(t, 1.0)[0] - asked(t, 0.0)[0] for t in (here, moved)]
+    assert told[1] - told[0] == pytest.approx(exact(moved) - exact(here))
+    steps = 1e-5 * np.eye(8)
+    found = [(asked(here + e, 1.0)[0] - asked(here - e, 1.0)[0]) / 2e-5 for e in steps]
+    np.testing.assert_allclose(asked(here, 1.0)[1], found, atol=1e-5)
+
+
+def test_a_mean_with_its_sd_tells_as_much_of_the_noise_as_its_cells():
+    for seed in range(2):
+        rows = cells(seed, 4.0)
+        apart, together = believed(rows).noise(ENDS), believed(summed_up(rows)).noise(ENDS)
+        np.testing.assert_allclose(together, apart, rtol=0.3)
+        assert together[1] > 1.3 * together[0]
+
+
+def test_a_printed_sd_counts_by_its_divisor_and_not_across_batches():
+    row = pd.DataFrame({"time": [0.5], "load": 0.5, "y": 1.0, "y_sd": 2.0, "y_n": 5})
+    for more, freedom, squares in (
+        ({}, 4, 16.0), ({"y_sd_ddof": 0}, 4, 20.0), ({"y_batches": 1}, 4, 16.0),
+        ({"y_batches": 5}, 0, 0.0), ({"y_n": 1}, 0, 0.0),
+    ):
+        seen = readings(SPACE, row.assign(**more), "y", {})
+        assert (seen.freedom[0], seen.squares[0]) == (freedom, squares)
+        assert seen.error[0] == (2.0 if more == {"y_n": 1} else 0.0)
+        assert seen.repeats == freedom
+
+
+def test_a_reading_with_a_large_stated_error_is_leaned_on_less():
+    rows = SPACE.sample(10, np.random.default_rng(3))
+    rows = rows.assign(y=rows["load"] + 0.1, y_sd=0.0)
+    rows.loc[4, "y"] += 3.0
+    at = rows.iloc[[4]]
+    pulled = [
+        estimate(SPACE, rows.assign(y_sd=np.where(rows.index == 4, sd, 0.01)), at,
+                 objective="y", seed=1).draws.mean() - at["load"].iloc[0] - 0.1
+        for sd in (0.0, 6.0)
+    ]  # fmt: skip
+    assert pulled[0] > 1.5 and pulled[1] < 0.5 * pulled[0]
+
+
+@pytest.mark.slow
+def test_loud_cells_are_covered_and_the_reproducible_peak_is_found(monkeypatch):
+    """40 data sets: 90 % intervals of the next cell at both ends, before and after."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    noise: Any = importlib.import_module("noise")
+    told = []
+    for seed in range(40):
+        rows = noise.data_set(seed, 16, 6.0)
+        told.append([[noise.measured(rows, 6.0, seed, prior)[name]
+                      for name in ("coverage loud", "coverage quiet", "right peak")]
+                     for prior in (noise.ONE, belief.ALONE)])  # fmt: skip
+    before, after = np.mean(told, axis=0)
+    assert after[0] > before[0] + 0.05
+    assert abs(after[1] - 0.9) < 0.07
+    assert after[2] > before[2] + 0.2
