@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,48 @@ def part_suggest(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def part_laboratory(args: argparse.Namespace) -> dict[str, Any]:
+    """`suggest(4)` without physics, as laboratories ask: four factors, a mixture with runs that
+    share a setting, and more discrete levels than anybody could list; memory in MiB."""
+    from ssbayes import doe
+
+    furnace = doe.Real("anneal_degC", 100, 500, hard=True)
+    parts = {"am": (0.6, 0.85), "se": (0.1, 0.35), "cb": (0.0, 0.05), "binder": (0.0, 0.05)}
+    minutes = doe.Real("milling_min", 5, 300, log=True)
+    plain = [doe.Real("rpm", 200, 1000), minutes, doe.Choice("bead_mm", [1.75, 3.0, 5.0]), furnace]
+    levels = [doe.Choice(f"x{k}", [float(v) for v in range(20)]) for k in range(20)]
+    asked = [(f"four_{rows}", doe.Space([*plain[:3], doe.Real("filling", 0.3, 0.7)]), rows)
+             for rows in (*args.rows, 1000)]  # fmt: skip
+    asked.append(("mixture_40", doe.Space([doe.Mixture(parts), furnace, minutes], per_run=4), 40))
+    asked.append(("levels_40", doe.Space(levels), 40))
+    found: dict[str, Any] = {}
+    for name, space, rows in asked:
+        seconds = []
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        for repeat in range(args.repeats + 1):
+            campaign = doe.Campaign(space, maximize="capacity_mAh_g", seed=1, initial=0)
+            campaign.record(_made_up(space, rows, repeat))
+            seconds.append(clocked(lambda campaign=campaign: campaign.suggest(4))[0])
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found[name] = {"first": seconds[0], "total": seconds[1:], "mib": after - before}
+    return found
+
+
+def _made_up(space: Any, rows: int, seed: int) -> pd.DataFrame:
+    """Readings with one optimum inside, runs of four where a factor is shared (simulated)."""
+    rng = np.random.default_rng([seed, rows])
+    table = space.sample(rows, rng)
+    hard = [f.name for f in space.factors if getattr(f, "hard", False)]
+    for name in hard:
+        table[name] = table[name].to_numpy()[np.arange(rows) // 4 * 4]
+    centre = space.encode(table)
+    value = 150.0 - 40.0 * ((centre - 0.4) ** 2).sum(axis=1) + rng.normal(size=rows)
+    labels = {"batch": [f"b{k}" for k in range(rows)], "cell": "1"}
+    if hard:
+        labels["run"] = [f"r{k // 4}" for k in range(rows)]
+    return table.assign(capacity_mAh_g=np.clip(value, 1.0, 399.0), **labels)
+
+
 def part_cold(args: argparse.Namespace) -> dict[str, Any]:
     """`suggest(4)` of a campaign file with rows in it, in a process that has done nothing."""
     from ssbayes import doe
@@ -212,6 +255,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "suggest": part_suggest,
     "cold": part_cold,
     "store": part_store,
+    "laboratory": part_laboratory,
     "skopt": part_skopt,
 }
 
@@ -286,6 +330,19 @@ def measure(args: argparse.Namespace) -> list[str]:
             lines.append(line(what, f"{total:.2f} s (median)", theirs, ratio, note))
         if peer and not warm:
             lines.append(line(f"scikit-optimize at {rows} rows", "", theirs))
+    if "laboratory" in args.parts:
+        titles = {
+            "mixture_40": "six factors of them a mixture of four, runs of four, 40 rows",
+            "levels_40": "20 factors of 20 levels, 40 rows",
+        }
+        for name, got in child("laboratory", args, args.rows).items():
+            if name == "wall_s":
+                continue
+            title = titles.get(name, f"four factors, {name.partition('_')[2]} rows")
+            note = f"largest {max(got['total']):.2f} s, first {got['first']:.1f} s"
+            note += f"; memory grew by {got['mib']:.0f} MiB"
+            took = f"{np.median(got['total']):.2f} s (median)"
+            lines.append(line(f"suggest(4), no physics, {title}, warm", took, note=note))
     if "cold" in args.parts:
         rows = [100] if 100 in args.rows else args.rows[:1]
         with tempfile.TemporaryDirectory() as folder:
