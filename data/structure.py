@@ -55,8 +55,8 @@ def _paths(table: pd.DataFrame, level: str) -> pd.Series:
     present = [name for name in LEVELS if name in table]
     path = pd.Series([None] * len(table), index=table.index, dtype=object)
     for name in LEVELS[LEVELS.index(level) :]:
-        # one mill meets many lots, so it cannot stand in for a lot that has no label
-        if name not in present or (level == "lot" and name == "mill"):
+        # one mill, and one run of a furnace, meets many lots: they cannot stand in for one
+        if name not in present or (level == "lot" and name in ("mill", "run")):
             continue
         parents = present[: present.index(name) + 1]
         rows = _rows(path.isna() & _series(table, name).notna())

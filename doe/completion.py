@@ -12,6 +12,12 @@ from . import conditional, plots, weighing
 from .declaration import Declaration
 from .state import State
 
+PLAN_ONLY = ("block", "day", "position", "role", "changes", "price", "total")
+"""Columns of a plan's table that are no results."""
+PLAN_COLUMNS = pd.DataFrame(
+    [{"name": n, "role": "context", "level": "row", "unit": "", "kind": "text", "needed": False}
+     for n in PLAN_ONLY]
+)  # fmt: skip
 
 def completed(
     table: Any, declaration: Declaration, state: State
@@ -42,6 +48,46 @@ def completed(
             filled[name] = None
         filled[name] = filled[name].where(filled[name].notna() | statement, value)
     return filled, problems
+
+
+def from_plan(table: Any, outcomes: tuple[str, ...]) -> pd.DataFrame:
+    """A plan's table with readings written into it, as results; any other table as it is.
+
+    What only a plan knows (prices, positions, numbers of runs) is left out. Control cells get the
+    name of their block's first suggestion, and wait for another time where nothing was read.
+    """
+    if not {"role", "changes", "position", "run", "block"} <= {str(c) for c in table.columns}:
+        return table
+    made = table.drop(columns=[c for c in PLAN_ONLY if c in table])
+    made["run"] = None
+    for name in ("batch", "cell"):
+        if name not in made:
+            made[name] = None
+    asked = table.get("suggestion", pd.Series(None, index=table.index))
+    control = table["role"] == "control"
+    readings = [c for c in made.columns if is_reading(str(c), outcomes)]
+    for label in table.index[control]:
+        with_it = [
+            next((s for s in asked[table[n] == table.at[label, n]] if not none(s)), None)
+            for n in ("block", "run")
+        ]
+        name = f"control with {with_it[0]}"
+        made.at[label, "run"] = with_it[1] or name
+        if none(made.at[label, "batch"]):
+            made.at[label, "batch"] = name
+        if none(made.at[label, "cell"]):
+            made.at[label, "cell"] = f"{name}, {list(table.index[control]).index(label) + 1}"
+    silent = control & made[readings].isna().all(axis=1)
+    if "status" in made:
+        silent &= made["status"].isna()
+    empty = [n for n in ("batch", "cell", "run") if made[n].isna().all()]
+    return pd.DataFrame(made[~silent]).drop(columns=empty)
+
+
+def is_reading(name: str, outcomes: tuple[str, ...]) -> bool:
+    """Whether a column is measured: an outcome of the campaign, or known as a reading."""
+    column = data.COLUMNS.get(name)
+    return name in outcomes or (column is not None and column.reading)
 
 
 def _name_runs(filled: Any, declaration: Declaration, state: State) -> None:

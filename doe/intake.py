@@ -27,7 +27,8 @@ def read_results(results: object, declaration: Declaration) -> tuple[pd.DataFram
     """Results as a table with a name for messages: a table, one row, rows, columns or a file."""
     if isinstance(results, (str, os.PathLike)):
         path = Path(results)
-        table = data.read(path, declaration.columns(needed=False))
+        known = pd.concat([declaration.columns(needed=False), completion.PLAN_COLUMNS])
+        table = data.read(path, known)
         table.index = pd.RangeIndex(2, len(table) + 2)  # rows as a person counts them in the file
         return table, path.name
     if isinstance(results, pd.DataFrame):
@@ -70,6 +71,7 @@ def check_results(
     """
     table = table.drop(columns=[c for c in table.columns if str(c).startswith("predicted_")])
     table = table.astype(object).where(table.notna(), None)
+    table = completion.from_plan(table, declaration.outcomes)
     _check_suggestions(table, where, state)
     table = _without_suggested_reasons(table, state)
     # misspelt columns and bad cells are told before anything is said to be missing
@@ -122,16 +124,11 @@ def _without_suggested_reasons(table: Any, state: State) -> pd.DataFrame:
     return table.drop(columns="reason") if table["reason"].isna().all() else table
 
 
-def _is_reading(name: str, outcomes: tuple[str, ...]) -> bool:
-    column = data.COLUMNS.get(name)
-    return name in outcomes or (column is not None and column.reading)
-
-
 def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, list[str]]:
     """Leave out suggestions that nothing has been measured of yet: they stay open."""
     if "suggestion" not in table:
         return table, []
-    readings = [c for c in table.columns if _is_reading(str(c), declaration.outcomes)]
+    readings = [c for c in table.columns if completion.is_reading(str(c), declaration.outcomes)]
     empty = table["suggestion"].notna() & table[readings].isna().all(axis=1)
     if "status" in table:
         empty &= table["status"].isna() | table["status"].isin(["planned", "running", ""])
@@ -161,7 +158,7 @@ def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
                     "the setting that was run; a row without a suggestion names every factor",
                 )
             )
-    readings = [c for c in table.columns if _is_reading(str(c), declaration.outcomes)]
+    readings = [c for c in table.columns if completion.is_reading(str(c), declaration.outcomes)]
     silent = ~exempt & table[readings].isna().all(axis=1)
     silent &= ~completion.equals(table, "status", ("failed",))
     if "study" in table:
@@ -230,8 +227,7 @@ def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
         outside = space.objections(ran[~space.allowed(ran)])
         notes += [f"outside the space: {text}" for text in outside]
     if "suggestion" in clean:
-        for label, name in clean["suggestion"].dropna().items():
-            notes += _departures(clean.loc[label], name, declaration, state)
+        notes += _departures(clean, declaration, state)
     for name in declaration.conditions:
         other = clean[name].notna() & (clean[name] != declaration.fixed[name])
         for label in clean.index[other]:
@@ -242,19 +238,24 @@ def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
     return notes
 
 
-def _departures(row: pd.Series, name: Any, declaration: Declaration, state: State) -> list[str]:
-    asked = state.suggestions.loc[name]
-    notes = []
-    if asked["state"] == "abandoned":
-        notes.append(f"{name} had been dropped and was run after all")
-    for factor in declaration.space.factors:
-        if not completion.none(row.get(weighing.PLANNED + factor.name)):
-            continue  # `weighing.notes` tells of it
-        got, wanted = row[factor.name], asked[factor.name]
-        same = got == wanted if factor.kind == "text" else np.isclose(got, wanted, rtol=1e-9)
-        if not same:
-            shown = [v if isinstance(v, str) else f"{v:.6g}" for v in (got, wanted)]
-            notes.append(
-                f"{name} was run with {factor.name} = {shown[0]}, suggested was {shown[1]}"
-            )
+def _departures(clean: Any, declaration: Declaration, state: State) -> list[str]:
+    """What was run otherwise than suggested, each way said once."""
+    notes: list[str] = []
+    otherwise: dict[str, list[str]] = {}
+    for label, name in clean["suggestion"].dropna().items():
+        row, asked = clean.loc[label], state.suggestions.loc[name]
+        if asked["state"] == "abandoned":
+            notes.append(f"{name} had been dropped and was run after all")
+        for factor in declaration.space.factors:
+            if not completion.none(row.get(weighing.PLANNED + factor.name)):
+                continue  # `weighing.notes` tells of it
+            got, wanted = row[factor.name], asked[factor.name]
+            same = got == wanted if factor.kind == "text" else np.isclose(got, wanted, rtol=1e-9)
+            if not same:
+                shown = [v if isinstance(v, str) else f"{v:.6g}" for v in (got, wanted)]
+                text = f"run with {factor.name} = {shown[0]}, suggested was {shown[1]}"
+                otherwise.setdefault(text, []).append(str(name))
+    for text, names in otherwise.items():
+        each = list(dict.fromkeys(names))
+        notes.append(f"{', '.join(each)} {'was' if len(each) == 1 else 'were'} {text}")
     return notes

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from ssbayes import data, doe
 
@@ -17,7 +18,9 @@ def begin() -> doe.Campaign:
 def test_powders_of_one_furnace_run_may_differ_in_their_precursor():
     campaign = begin()
     asked: Any = campaign.suggest(8)
-    told: Any = campaign.record(asked.assign(**{GROWTH: 2.0}))
+    read = {"coverage": np.linspace(0.2, 0.9, 8), GROWTH: 2.0}
+    told: Any = campaign.record(asked.assign(**read))
+    assert told["coverage"].nunique() == 8
     assert told.groupby("run").size().tolist() == [4, 4]
     assert told.groupby("run")["anneal_degC"].nunique().tolist() == [1, 1]
     assert told.groupby("run")["precursor_wt_pct"].nunique().tolist() == [4, 4]
@@ -42,7 +45,8 @@ def test_a_run_that_was_hotter_than_planned_is_still_one_run():
     first = asked["anneal_degC"] == asked["anneal_degC"][0]
     told: Any = campaign.record(rows.assign(anneal_degC=asked["anneal_degC"].where(~first, 412.0)))
     assert told.groupby("run").size().tolist() == [4, 4]
-    assert any("was run with anneal_degC = 412" in note for note in told.attrs["notes"])
+    said = "s0001, s0002, s0003, s0004 were run with anneal_degC = 412"
+    assert any(said in note for note in told.attrs["notes"])
 
 
 def test_two_temperatures_in_one_run_are_refused():
@@ -67,3 +71,37 @@ def test_a_card_names_what_shares_the_furnace():
     campaign = begin()
     campaign.suggest(8)
     assert campaign.card("s0002").lines["in the same run"] == "s0001, s0003, s0004"
+
+
+def test_a_plan_with_readings_written_into_it_is_recorded_as_it_stands(tmp_path):
+    """The control cells too; what only a plan knows is no result."""
+    campaign = begin()
+    recipe = {"anneal_degC": 350, "anneal_h": 1, "o2_fraction": 0.21, "precursor_wt_pct": 1}
+    campaign.control(recipe)
+    labels = []
+    for week in range(3):
+        campaign.suggest(8)
+        plan = campaign.plan(doe.Prices(run=6, cell=1)).table
+        path = tmp_path / f"week {week}.csv"
+        plan.assign(**{GROWTH: 2.0 + 0.1 * week}).to_csv(path, index=False)
+        told: Any = campaign.record(path, id=f"week {week}")
+        again: Any = campaign.record(path, id=f"week {week}")
+        assert again["batch"].tolist() == told["batch"].tolist()
+        assert len(told) == 9
+        assert week or told.groupby("run").size().tolist() == [1, 4, 4]
+        labels += told.loc[told["suggestion"].isna(), "batch"].tolist()
+    assert len(set(labels)) == 3
+    assert len(campaign.results()) == 27
+    assert len(campaign.chart().table) == 3
+
+
+def test_control_cells_of_a_plan_that_were_not_read_wait():
+    campaign = begin()
+    campaign.control({"anneal_degC": 350, "anneal_h": 1, "o2_fraction": 0.21,
+                      "precursor_wt_pct": 1})  # fmt: skip
+    campaign.suggest(8)
+    plan = campaign.plan().table
+    read = plan["role"].eq("setting") & plan["anneal_degC"].eq(plan["anneal_degC"].iloc[0])
+    told: Any = campaign.record(plan.assign(**{GROWTH: np.where(read, 2.0, np.nan)}))
+    assert len(told) == 4
+    assert len(campaign.suggest(1)) == 4
