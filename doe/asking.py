@@ -41,6 +41,8 @@ def new_suggestions(
         blank = pd.DataFrame(columns=space.names)
         works = failures.learn(space, state.rows)
         told = posterior.question(declaration) | ({} if works is None else {"success": works})
+        if declaration.goals.prices is not None:
+            told |= {"places": places(declaration, state)}
         proposal = strategies.proposer(declaration.strategy)(
             space,
             states.learned(state, declaration),
@@ -124,6 +126,14 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
     left = left[~np.array(again, dtype=bool)]
     parts = [table.loc[table["state"].isin(OPEN), names], left]
     parts = [p for p in parts if len(p)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+
+
+def places(declaration: Declaration, state: State) -> pd.DataFrame:
+    """Where the equipment stands or will stand: the last row recorded, and what is underway."""
+    names: Any = declaration.space.names
+    done = state.rows[names].dropna(subset=declaration.space.hard or names).tail(1)
+    parts = [t for t in (done, state.open()[names]) if len(t)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 

@@ -74,6 +74,12 @@ class Campaign:
     cost : str, optional
         Formula of what an experiment costs, such as ``"30 + milling_min"``: suggestions go for
         gain per cost.
+    prices : Prices, optional
+        Of change-overs between hard-to-change factors, runs, cells and readings, in the unit of
+        `cost`, which then is what a setting costs on top of them: suggestions go for the gain per
+        price of a whole run. The dearer a change-over, the fuller are runs and the longer the
+        equipment stays where it stands; where neither change-over nor run has a price, runs are as
+        full as the space says. `plan` uses these prices too.
     learn : list of parameters or "models", optional
         Suggestions tell most about these parameters of the model, or about whether its physics
         or data alone is right, through readings of the outcome.
@@ -109,6 +115,7 @@ class Campaign:
         cost: str | None = None,
         learn: str | Sequence[str] | None = None,
         decide: str | None = None,
+        prices: Prices | None = None,
     ) -> None:
         made = declare(
             space,
@@ -128,6 +135,7 @@ class Campaign:
             cost=cost,
             learn=learn,
             decide=decide,
+            prices=prices,
         )
         self._begin(Store(store), made)
 
@@ -394,6 +402,7 @@ class Campaign:
         Parameters
         ----------
         prices : Prices, optional
+            Those of the declaration where none are given.
         **options
             Of `doe.plan`: budget, days, hours, blocks, rises, start, cells. The control recipe
             is the campaign's, the seed too.

@@ -15,7 +15,7 @@ import pandas as pd
 from .. import data
 from . import factors as fac
 from . import goals as going
-from . import weighing
+from . import plan_runs, weighing
 from .errors import CampaignError, listing, unknown
 from .goals import Aim, Goals
 from .space import Space
@@ -186,6 +186,8 @@ def _check_goals(made: Declaration, model: LabModel | None) -> None:
         )
     if wanted.cost:
         going.price(made.space, wanted.cost, made.space.sample(16, np.random.default_rng(0)))
+    if wanted.prices is not None:
+        plan_runs.changing(made.space, list(wanted.prices.per_factor))
     if wanted.learn and model is None:
         raise CampaignError("learn= is about a model's parameters; give the campaign a model")
     if wanted.learn and wanted.learn != (going.MODELS,):

@@ -7,6 +7,7 @@
     require={"retention >= 0.9": 0.8}                a limit on an outcome, held with P >= 0.8
     robust=1.0                                       the mean less 1.0 sd of the next cell
     cost="30 + milling_min"                          gain per cost instead of gain
+    prices=Prices(change_over=4, run=1, cell=0.5)    gain per price of a whole run
     learn=["capacity.transport_loss"]                knowledge of named physical parameters
     learn="models"                                   whether the physics or data alone is right
     decide="method"                                  which level of a factor is best
@@ -26,6 +27,7 @@ import numpy as np
 from .. import data
 from . import rules
 from .errors import CampaignError, RuleError, listing
+from .prices import Prices
 from .rules import Rule
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class Goals:
         Standard deviations of the next cell that are taken off the mean.
     cost : str or None
         Formula over factors and constants.
+    prices : Prices or None
+        Of change-overs, runs and cells.
     learn : tuple of str
         Parameters of the model, or ("models",).
     decide : str or None
@@ -87,6 +91,7 @@ class Goals:
     cost: str | None = None
     learn: tuple[str, ...] = ()
     decide: str | None = None
+    prices: Prices | None = None
 
     @property
     def plain(self) -> bool:
@@ -115,7 +120,7 @@ class Goals:
         body: dict[str, Any] = {"aims": [[a.outcome, a.kind, a.target] for a in self.aims]}
         body |= {"desirable": [dict(d) for d in self.desirable], "require": dict(self.require)}
         body |= {"robust": self.robust, "cost": self.cost, "learn": list(self.learn)}
-        body |= {"decide": self.decide}
+        body |= {"decide": self.decide, "prices": self.prices and self.prices.to_dict()}
         return {k: v for k, v in body.items() if v}
 
     @staticmethod
@@ -129,6 +134,7 @@ class Goals:
             cost=body.get("cost"),
             learn=tuple(body.get("learn", ())),
             decide=body.get("decide"),
+            prices=Prices(**body["prices"]) if "prices" in body else None,
         )
 
     def __str__(self) -> str:
@@ -153,6 +159,7 @@ def goals(
     cost: str | None = None,
     learn: str | Sequence[str] | None = None,
     decide: str | None = None,
+    prices: Prices | None = None,
 ) -> Goals:
     """Read goals as a user writes them; ``wanted`` are desirability goals.
 
@@ -191,9 +198,16 @@ def goals(
         raise CampaignError("give either learn= or decide=; each is a goal of its own")
     if (learn or decide) and len(aims) > 1:
         raise CampaignError("learn= and decide= look at one outcome; give one in maximize=")
+    if prices is not None and not isinstance(prices, Prices):
+        raise CampaignError(f"prices={prices!r} must be doe.Prices(change_over=..., cell=...)")
+    if prices is not None and not (prices.run or prices.holding(1, 1) or cost):
+        raise CampaignError(
+            "prices: another run at the same hard-to-change factors would cost nothing; give "
+            "run=, cell= or reading= above 0, or cost= a formula"
+        )
     return Goals(
         tuple(aims), tuple(desirable), _required(require), float(robust), cost,
-        tuple(_names("learn", learn)), decide,
+        tuple(_names("learn", learn)), decide, prices,
     )  # fmt: skip
 
 

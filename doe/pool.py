@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .space import Space
 
 CANDIDATES = 1024
+Told = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Draws of readings without a cell's error, draws of means, of what is asked, cell sd: to nats."""
 
 
 @dataclass
@@ -34,8 +36,9 @@ class Pool:
         Draws of the worth, larger being better.
     noise : ndarray, shape (m,)
         How far one reading moves the worth; of those tried, and of all where readings teach.
-    chance, weight : ndarray, shape (m,)
-        Chance that the process does not fail, and that chance over cost.
+    chance, cost, weight : ndarray, shape (m,)
+        Chance that the process does not fail, price of a setting without what its run shares, and
+        the chance over that price.
     """
 
     space: Space
@@ -48,6 +51,7 @@ class Pool:
     legal: np.ndarray
     noise: np.ndarray
     chance: np.ndarray
+    cost: np.ndarray
     weight: np.ndarray
     seen: set[bytes]
     success: Callable[[pd.DataFrame], np.ndarray] | None = None
@@ -99,9 +103,13 @@ class Pool:
             legal &= self.space.meets(more, {name: raw[name] for name in self.space.asks})
         self.legal = np.append(self.legal, legal)
         chance = np.ones(len(more)) if self.success is None else self.success(more)
-        cost = price(self.space, self.goals.cost, more) if self.goals.cost else 1.0
-        self.chance = np.append(self.chance, chance)
-        self.weight = np.append(self.weight, chance / cost)
+        cost = np.zeros(len(more))
+        if self.goals.cost:
+            cost = cost + price(self.space, self.goals.cost, more)
+        if self.goals.prices is not None:
+            cost = cost + self.goals.prices.holding(1, 1)
+        self.chance, self.cost = np.append(self.chance, chance), np.append(self.cost, cost)
+        self.weight = np.append(self.weight, chance / np.where(cost > 0.0, cost, 1.0))
         if self.worth is not None:
             self._value(more, raw, states)
 
@@ -125,13 +133,11 @@ class Pool:
             return self.found.sd(settings)
         return {name: np.zeros(len(settings)) for name in self.raw}
 
-    def pick(
-        self, n: int, rng: np.random.Generator, legal: np.ndarray, state: np.ndarray
-    ) -> list[Pick]:
-        """The next ``n`` among the legal.
+    def likely(self, legal: np.ndarray) -> np.ndarray:
+        """Of the legal, where there are any, those worth a try.
 
-        Where there are any, among those that keep requirements half as probably as asked, and
-        whose process works with a probability of `LEAST` or more.
+        They keep requirements half as probably as asked, and their process works with a
+        probability of `LEAST` or more.
         """
         if self.success is not None:
             works = legal & (self.chance >= LEAST)
@@ -140,29 +146,47 @@ class Pool:
             likely = worth.met(self.goals, self.raw).mean(axis=0)
             near = legal & (likely >= 0.5 * min(p for _, p in self.goals.require))
             legal = near if near.any() else legal
-        weight = self.weight if self.success is not None or self.goals.cost else None
+        return legal
+
+    def pick(
+        self, n: int, rng: np.random.Generator, legal: np.ndarray, state: np.ndarray,
+        before: Sequence[Pick] = (),
+    ) -> list[Pick]:  # fmt: skip
+        """The next ``n`` among the likely of the legal, in view of those picked before."""
+        legal = self.likely(legal)
+        priced = self.goals.cost or self.goals.prices is not None
+        weight = self.weight if self.success is not None or priced else None
         if not self.teaches:
             return acquisition.greedy(self.values, state, self.noise, n, rng, legal, weight)
-        values, noise, goals = self.sign * self.first, self.noise, self.goals
-        extra = np.zeros((len(values), 0))
+        told, extra = self.information()
+        values, noise = self.sign * self.first, self.noise
+        joint = np.concatenate([values, extra], axis=1)
+        for pick in before:
+            joint = acquisition.after_reading(joint, pick.index, float(noise[pick.index]), rng)
+        values, extra = joint[:, : values.shape[1]], joint[:, values.shape[1] :]
+
+        def each(v: np.ndarray, extra: np.ndarray) -> np.ndarray:
+            return told(v, v, extra, noise)
+
+        return learning.greedy(values, extra, each, noise, state, n, rng, legal, weight)
+
+    def information(self) -> tuple[Told, np.ndarray]:
+        """What readings tell, in nats, and draws of what it is about, ``(draws, p)``."""
+        goals = self.goals
+        none = np.zeros((len(self.first), 0))
         if goals.learn == (MODELS,):
-            member = (np.arange(len(values)) < self.found.first.physical).astype(int)
-
-            def told(v: np.ndarray, _: np.ndarray) -> np.ndarray:
-                return learning.class_information(v, member, noise)
-        elif goals.learn:
+            member = (np.arange(len(none)) < self.found.first.physical).astype(int)
+            return lambda read, v, extra, sd: learning.class_information(read, member, sd), none
+        if goals.learn:
             extra = self.found.parameters(goals.learn)
+            return lambda read, v, phi, sd: learning.parameter_information(read, phi, sd), extra
+        level = pd.factorize(self.settings[goals.decide])[0]
 
-            def told(v: np.ndarray, extra: np.ndarray) -> np.ndarray:
-                return learning.parameter_information(v, extra, noise)
-        else:
-            level = pd.factorize(self.settings[goals.decide])[0]
+        def told(read: np.ndarray, v: np.ndarray, _: np.ndarray, sd: np.ndarray) -> np.ndarray:
+            told = learning.class_information(read, learning.best_class(v, level), sd)
+            return told + LITTLE * learning.confirmation(v, level, sd)
 
-            def told(v: np.ndarray, _: np.ndarray) -> np.ndarray:
-                told = learning.class_information(v, learning.best_class(v, level), noise)
-                return told + LITTLE * learning.confirmation(v, level, noise)
-
-        return learning.greedy(values, extra, told, noise, state, n, rng, legal, weight)
+        return told, none
 
     def choose(self, n: int, rng: np.random.Generator) -> list[Pick]:
         """The next ``n`` among all that are legal."""
@@ -179,7 +203,7 @@ def listed(
     nothing = np.zeros((surrogate.DRAWS, 0))
     pool = Pool(
         space, found, goals, blank, dict.fromkeys(found.beliefs, nothing), nothing,
-        none.astype(int), none.astype(bool), none, none, none, set(), success,
+        none.astype(int), none.astype(bool), none, none, none, none, set(), success,
     )  # fmt: skip
     if pending is not None and len(pending):
         pool.add(space.frame(pending), UNDERWAY)

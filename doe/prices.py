@@ -64,6 +64,18 @@ class Prices:
             if not good or not np.isfinite(value) or value < 0:
                 raise CampaignError(f"{name}={value!r} must be a price of zero or more")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a campaign's file; only what is not as usual."""
+        body: dict[str, Any] = {
+            n: float(getattr(self, n)) for n in ("change_over", "run", "cell", "reading")
+        }
+        factors = {
+            n: {w: float(v) for w, v in p.items()} if isinstance(p, Mapping) else float(p)
+            for n, p in self.per_factor.items()
+        }
+        body |= {"per_factor": factors, "unit": self.unit}
+        return {k: v for k, v in body.items() if v}
+
     def changing(self, before: Mapping[str, Any], after: Mapping[str, Any],
                  factors: Sequence[str]) -> float:  # fmt: skip
         """Price of the change-over from one run's setting to the next."""

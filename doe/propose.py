@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import acquisition, outlook, plots, reasons, worth
+from . import acquisition, outlook, plots, reasons, run_choice, run_prices, worth
 from .acquisition import NEW, UNDERWAY, Pick
 from .belief import TAIL
 from .goals import Aim, Goals
@@ -138,6 +138,7 @@ def propose(
     kept: Mapping[str, np.ndarray] | None = None,
     goals: Goals | None = None,
     success: Callable[[pd.DataFrame], np.ndarray] | None = None,
+    places: pd.DataFrame | None = None,
 ) -> Proposal:
     """Choose the next ``n`` experiments together.
 
@@ -170,6 +171,9 @@ def propose(
         What to go for where it is not just the objective.
     success : callable, optional
         Chance that the process does not fail, ``(m,)``, at settings.
+    places : DataFrame, optional
+        Settings at which the equipment stands or will stand: where goals price change-overs,
+        the next run starts from one of them.
 
     Returns
     -------
@@ -187,7 +191,7 @@ def propose(
     )  # fmt: skip
     rng = np.random.default_rng([seed, 5])
     pool = listed(space, found, pending, wanted, rng, success)
-    picks = _search(pool, n, rng)
+    picks, priced = _search(pool, n, rng, places)
     chosen = [p.index for p in picks]
     settings = pool.settings.iloc[chosen].reset_index(drop=True)
     predicted = predictions(pool, settings, chosen)
@@ -197,6 +201,11 @@ def propose(
         notes.append(
             f"{again} of {n} suggestions repeat settings: knowing their means better is worth "
             "more than any setting that is left"
+        )
+    if priced:
+        notes.append(
+            f"{run_prices.said(space, settings)}: most gain for the price of each run, change-over "
+            "and run included"
         )
     reason = reasons.told(picks, pool)
     return Proposal(settings, predicted, reason, found.kept, found.first.weight, notes)
@@ -220,11 +229,14 @@ def predictions(pool: Pool, settings: pd.DataFrame, chosen: list[int]) -> pd.Dat
     return table
 
 
-def _search(pool: Pool, n: int, rng: np.random.Generator) -> list[Pick]:
+def _search(
+    pool: Pool, n: int, rng: np.random.Generator, places: pd.DataFrame | None
+) -> tuple[list[Pick], bool]:
     """Choose from the pool after two looks, each closer, around what is promising in it.
 
     Where factors are hard to change, the first of each run is chosen freely and the others among
-    the settings that share its hard factors.
+    the settings that share its hard factors. Where something that a run shares has a price, runs
+    are chosen whole, which is said beside.
     """
     if pool.space.grid(2 * CANDIDATES) is None:
         for scale in (0.1, 0.03):
@@ -237,8 +249,12 @@ def _search(pool: Pool, n: int, rng: np.random.Generator) -> list[Pick]:
             near = pool.settings.iloc[[i for i in dict.fromkeys(centres) if pool.legal[i]]]
             many = -(-NEAR // len(near))
             pool.add(pool.space.neighbours(near, rng, many, scale), NEW)
-    many = plots.size(pool.space, n)
-    return pool.choose(n, rng) if many == 1 else _in_runs(pool, n, many, rng)
+    many, prices = plots.size(pool.space, n), pool.goals.prices
+    priced = prices is not None and run_prices.shared_price(prices)
+    if prices is not None and priced and (pool.teaches or (pool.state != NEW).any()):
+        known = run_prices.RunPrices.of(pool.space, prices, places)
+        return run_choice.choose(pool, n, many, rng, known), True
+    return pool.choose(n, rng) if many == 1 else _in_runs(pool, n, many, rng), False
 
 
 def _in_runs(pool: Pool, n: int, many: int, rng: np.random.Generator) -> list[Pick]:
@@ -263,4 +279,4 @@ def _one(pool: Pool, picks: list[Pick], legal: np.ndarray, rng: np.random.Genera
     """The next pick among the legal, in view of those before it."""
     state = pool.state.copy()
     state[[p.index for p in picks if not p.repeat]] = UNDERWAY
-    return pool.pick(1, rng, legal, state)[0]
+    return pool.pick(1, rng, legal, state, picks)[0]

@@ -65,6 +65,7 @@ def planned(
         raise CampaignError("there is no open suggestion to plan; ask for some with suggest first")
     given.setdefault(KEY, recipe_of(state))
     given.setdefault("seed", declaration.seed)
+    prices = prices or declaration.goals.prices
     return planning.plan(declaration.space, settings, prices, **given)
 
 
