@@ -68,7 +68,7 @@ def from_plan(table: Any, outcomes: tuple[str, ...]) -> pd.DataFrame:
     readings = [c for c in made.columns if is_reading(str(c), outcomes)]
     for label in table.index[control]:
         with_it = [
-            next((s for s in asked[table[n] == table.at[label, n]] if not none(s)), None)
+            min((s for s in asked[table[n] == table.at[label, n]] if not none(s)), default=None)
             for n in ("block", "run")
         ]
         name = f"control with {with_it[0]}"
@@ -109,7 +109,8 @@ def _name_runs(filled: Any, declaration: Declaration, state: State) -> None:
         named: Any = state.rows[told]
         for row in named.to_dict("records"):
             otherwise.setdefault(setting(row), row["run"])
-    for label in filled.index[filled["suggestion"].notna() & filled["run"].isna()]:
+    waiting = filled.index[filled["suggestion"].notna() & filled["run"].isna()]
+    for label in sorted(waiting, key=lambda at: filled.at[at, "suggestion"]):
         key = filled.at[label, "suggestion"]
         before = _of_batch(filled.loc[label], state.rows)
         known = before["run"].dropna().unique() if "run" in before else []

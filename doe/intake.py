@@ -256,6 +256,6 @@ def _departures(clean: Any, declaration: Declaration, state: State) -> list[str]
                 text = f"run with {factor.name} = {shown[0]}, suggested was {shown[1]}"
                 otherwise.setdefault(text, []).append(str(name))
     for text, names in otherwise.items():
-        each = list(dict.fromkeys(names))
+        each = sorted(set(names))
         notes.append(f"{', '.join(each)} {'was' if len(each) == 1 else 'were'} {text}")
     return notes
