@@ -51,7 +51,7 @@ def gains(values: np.ndarray, state: np.ndarray) -> np.ndarray:
     return improvement(values, known.max(axis=1)) if known.shape[1] else values.mean(axis=0)
 
 
-def knowledge(tried: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def knowledge(tried: np.ndarray, noise: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
     """Expected rise of the best expected mean by one more reading of each setting.
 
     Parameters
@@ -60,15 +60,18 @@ def knowledge(tried: np.ndarray, noise: np.ndarray) -> np.ndarray:
         Posterior draws of the true means.
     noise : ndarray, shape (t,)
         Standard deviation of one more reading of each.
+    of : ndarray of int, optional
+        The settings that are asked about; all by default.
 
     Returns
     -------
-    ndarray, shape (t,)
+    ndarray, shape (t,) or as many as ``of``
     """
     mean = tried.mean(axis=0)
     off = tried - mean
-    covariance = off.T @ off / len(tried)
-    rise = covariance / np.sqrt(np.diag(covariance) + noise**2 + 1e-300)
+    read, noise = (off, noise) if of is None else (off[:, of], noise[of])
+    covariance = off.T @ read / len(tried)
+    rise = covariance / np.sqrt((read**2).mean(axis=0) + noise**2 + 1e-300)
     after = (mean[:, None, None] + rise[:, :, None] * _NODES).max(axis=0).mean(axis=-1)
     return np.maximum(after - mean.max(), 0.0)
 
@@ -115,7 +118,7 @@ def greedy(
         raise ValueError("legal: no setting may be picked; give one feasible setting at least")
     state, tried = state.copy(), np.flatnonzero(state == TRIED)
     again, spread = values[:, tried], noise[tried]
-    worth_it = legal[tried] & (_first(again) >= CONTENDER)
+    contenders = np.flatnonzero(legal[tried] & (_first(again) >= CONTENDER))
     if weight is None or not (state != NEW).any():  # an expected value itself is no gain
         weight = np.ones(len(state))
     count = np.zeros(len(state), dtype=int)
@@ -123,10 +126,10 @@ def greedy(
     for _ in range(n):
         by_new = np.where(legal & (state == NEW), weight * gains(values, state), -np.inf)
         at, gain, repeat = int(np.argmax(by_new)), float(by_new.max()), False
-        if worth_it.any():
-            by_repeat = np.where(worth_it, weight[tried] * knowledge(again, spread), -np.inf)
+        if len(contenders):
+            by_repeat = weight[tried[contenders]] * knowledge(again, spread, contenders)
             if by_repeat.max() > gain:
-                where = int(np.argmax(by_repeat))
+                where = int(contenders[np.argmax(by_repeat)])
                 at, gain, repeat = int(tried[where]), float(by_repeat.max()), True
                 again = after_reading(again, where, spread[where], rng)
         if gain == -np.inf:
@@ -146,9 +149,7 @@ def _first(tried: np.ndarray) -> np.ndarray:
     return np.bincount(tried.argmax(axis=1), minlength=tried.shape[1]) / len(tried)
 
 
-def after_reading(
-    tried: np.ndarray, at: int, noise: float, rng: np.random.Generator
-) -> np.ndarray:
+def after_reading(tried: np.ndarray, at: int, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Draws as narrow as they will be after one more reading of a setting, means unchanged."""
     off = tried - tried.mean(axis=0)
     slope = off.T @ off[:, at] / (off[:, at] @ off[:, at] + len(off) * noise**2 + 1e-300)

@@ -22,6 +22,8 @@ import numpy as np
 
 AMPLITUDE, NOISE, BATCH, SLOPE, LENGTH = 0, 1, 2, 3, 4
 """Where each hyperparameter's logarithm stands; length scales from the last on."""
+FAR = 500.0
+"""Square of a distance in length scales beyond which a correlation (1e-19) gets no smaller."""
 SMALLEST = 32
 """Smallest padded number of readings."""
 
@@ -58,11 +60,35 @@ def _jax():
     return jax
 
 
+@functools.cache
+def _pools():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def one_thread(function):
+    """Let a function's linear algebra run on one thread.
+
+    Its matrices are small: more threads gain nothing, and on a busy machine they wait for each
+    other, thirty times as long as the work takes.
+    """
+
+    @functools.wraps(function)
+    def limited(*args, **kwargs):
+        _jax()  # what is not loaded yet cannot be limited
+        with _pools().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
+
+
 def _matern(xp, x1, x2, length):
     """Matern-5/2 correlation between two sets of encoded settings."""
     a, b = x1 / length, x2 / length
     square = (a * a).sum(-1)[:, None] + (b * b).sum(-1)[None, :] - 2.0 * a @ b.T
-    r = xp.sqrt(5.0 * xp.maximum(square, 1e-12))
+    # where nothing is left of a correlation, numbers next to zero would slow the machine 30-fold
+    r = xp.sqrt(5.0 * xp.clip(square, 1e-12, FAR))
     return (1.0 + r + r * r / 3.0) * xp.exp(-r)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compiled import BATCH, SLOPE, compiled, loudness, pad, padded
+from .compiled import BATCH, SLOPE, compiled, loudness, one_thread, pad, padded
 from .hyperparameters import Prior, posterior
 
 DRAWS = 256
@@ -74,6 +74,7 @@ def _evaluate(at, x, mask, thetas, *parts) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
+@one_thread
 def learn(
     x: np.ndarray,
     residuals: np.ndarray,
