@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .space import Space
 
 CANDIDATES = 1024
-Told = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Draws of readings without a cell's error, draws of means, of what is asked, cell sd: to nats."""
+Told = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Nats from draws of some readings without a cell's error, draws of all means, draws of what is
+asked, the sd of a cell of these readings, and which settings they are of."""
 
 
 @dataclass
@@ -165,8 +166,10 @@ class Pool:
             joint = acquisition.after_reading(joint, pick.index, float(noise[pick.index]), rng)
         values, extra = joint[:, : values.shape[1]], joint[:, values.shape[1] :]
 
+        every = np.arange(len(noise))
+
         def each(v: np.ndarray, extra: np.ndarray) -> np.ndarray:
-            return told(v, v, extra, noise)
+            return told(v, v, extra, noise, every)
 
         return learning.greedy(values, extra, each, noise, state, n, rng, legal, weight)
 
@@ -176,15 +179,17 @@ class Pool:
         none = np.zeros((len(self.first), 0))
         if goals.learn == (MODELS,):
             member = (np.arange(len(none)) < self.found.first.physical).astype(int)
-            return lambda read, v, extra, sd: learning.class_information(read, member, sd), none
+            return lambda read, v, _, sd, at: learning.class_information(read, member, sd), none
         if goals.learn:
             extra = self.found.parameters(goals.learn)
-            return lambda read, v, phi, sd: learning.parameter_information(read, phi, sd), extra
+            return lambda r, v, phi, sd, at: learning.parameter_information(r, phi, sd), extra
         level = pd.factorize(self.settings[goals.decide])[0]
 
-        def told(read: np.ndarray, v: np.ndarray, _: np.ndarray, sd: np.ndarray) -> np.ndarray:
+        def told(
+            read: np.ndarray, v: np.ndarray, _: np.ndarray, sd: np.ndarray, at: np.ndarray
+        ) -> np.ndarray:
             told = learning.class_information(read, learning.best_class(v, level), sd)
-            return told + LITTLE * learning.confirmation(v, level, sd)
+            return told + LITTLE * learning.confirmation(v, level, self.noise)[at]
 
         return told, none
 

@@ -41,13 +41,15 @@ class Improvement:
         first = np.bincount(self.again.argmax(axis=1), minlength=len(self.tried))
         self.contends = first >= CONTENDER * len(self.again)
 
-    def scores(self, joined: bool) -> np.ndarray:
-        """Gain by one reading of each setting, shape (m,)."""
-        told = np.where(self.new, acquisition.improvement(self.values, self.best), 0.0)
+    def scores(self, at: np.ndarray, joined: bool = False) -> np.ndarray:
+        """Gain by one reading of each of some settings."""
+        told = np.zeros(len(self.new))
+        new = at[self.new[at]]
+        told[new] = acquisition.improvement(self.values[:, new], self.best)
         if self.contends.any():
             rise = acquisition.knowledge(self.again, self.noise[self.tried])
             told[self.tried] = np.where(self.contends, rise, 0.0)
-        return told
+        return told[at]
 
     def take(self, at: int) -> None:
         """A reading of a setting is decided on."""
@@ -84,24 +86,21 @@ class Teaching:
         effect = (effect - effect.mean()) / effect.std()
         self.joint = np.column_stack([self.joint[:, :-1], effect])
 
-    def scores(self, joined: bool) -> np.ndarray:
-        """Information by one reading of each setting, shape (m,)."""
+    def scores(self, at: np.ndarray, joined: bool = False) -> np.ndarray:
+        """Information by one reading of each of some settings, in a new run or in this one."""
         values, extra = self.joint[:, : self.m], self.joint[:, self.m : -1]
-        if not joined:
-            told = self.told(values, values, extra, np.hypot(self.cell, self.batch))
-        else:
-            told = self.told(self._read(slice(0, self.m)), values, extra, self.cell)
-        return np.where(self.open, told, 0.0)
+        read, sd = values[:, at], np.hypot(self.cell, self.batch)[at]
+        if joined:
+            read, sd = self._read(at), self.cell[at]
+        return np.where(self.open[at], self.told(read, values, extra, sd, at), 0.0)
 
-    def _read(self, at: slice | int) -> np.ndarray:
+    def _read(self, at: np.ndarray) -> np.ndarray:
         """Draws of readings in this run, without the error of a cell."""
-        if isinstance(at, int):
-            return self.joint[:, at] + self.batch[at] * self.joint[:, -1]
         return self.joint[:, at] + self.batch[at] * self.joint[:, -1:]
 
     def take(self, at: int) -> None:
         """A reading of a setting is decided on: the draws are made to know it."""
-        whole = np.column_stack([self.joint, self._read(at)])
+        whole = np.concatenate([self.joint, self._read(np.array([at]))], axis=1)
         noise = float(self.cell[at])
         self.joint = acquisition.after_reading(whole, whole.shape[1] - 1, noise, self.rng)[:, :-1]
 
@@ -129,13 +128,14 @@ def choose(
         gain = _known(pool, picks, sizes)
         room = min(many, n - len(picks))
         free = _free(pool, picks)
-        if gain.scores(False)[free].max(initial=0.0) <= 0.0:  # nothing is left but to repeat
+        told = gain.scores(np.arange(len(free)))
+        if told[free].max(initial=0.0) <= 0.0:  # nothing is left but to repeat
             run = [pool.pick(1, rng, pool.legal, _state(pool, picks), picks)[0]]
             picks, sizes = picks + run, [*sizes, 1]
             continue
         begin = prices.begin(pool.settings)
         best: tuple[float, list[Pick]] = (-np.inf, [])
-        for lead in _leads(pool, gain.scores(False), begin, free, prices, many):
+        for lead in _leads(pool, told, begin, free, prices, many):
             rate, run = _grown(pool, copy.copy(gain), lead, room, free, float(begin[lead]))
             best = (rate, run) if rate > best[0] else best
         picks += best[1]
@@ -175,29 +175,27 @@ def _grown(
     pool: Pool, gain: Improvement | Teaching, lead: int, room: int, free: np.ndarray, begin: float
 ) -> tuple[float, list[Pick]]:
     """The size of a run that brings most for the price of all of it, and its settings."""
-    fellows = free & plots.same_run(pool.space, pool.settings, pool.settings.iloc[lead])
+    share = plots.same_run(pool.space, pool.settings, pool.settings.iloc[lead])
+    fellows = np.flatnonzero(free & share)
     run: list[Pick] = []
     total, paid, at = 0.0, begin, lead
+    told = float(gain.scores(np.array([at]))[0])
     best: tuple[float, list[Pick]] = (-np.inf, [])
     while True:
-        told = gain.scores(bool(run))
-        run.append(Pick(at, bool(pool.state[at] == TRIED), float(told[at])))
-        total, paid = total + pool.chance[at] * told[at], paid + pool.cost[at]
+        run.append(Pick(at, bool(pool.state[at] == TRIED), told))
+        total, paid = total + pool.chance[at] * told, paid + pool.cost[at]
         if total / paid > best[0]:
             best = (float(total / paid), list(run))
-        if len(run) == room:
+        fellows = fellows[fellows != at]
+        if len(run) == room or not len(fellows):
             return best
         gain.take(at)
-        fellows[at] = False
-        if not fellows.any():
-            return best
-        told = gain.scores(True)
-        at = int(np.argmax(np.where(fellows, _rate(pool, told), -np.inf)))
-
-
-def _rate(pool: Pool, told: np.ndarray) -> np.ndarray:
-    """Gain for the price of a setting; where that is nothing, the gain."""
-    return pool.chance * told / np.where((pool.cost > 0.0).all(), pool.cost, 1.0)
+        each = gain.scores(fellows, joined=True)
+        rate = pool.chance[fellows] * each
+        if (pool.cost[fellows] > 0.0).all():
+            rate = rate / pool.cost[fellows]
+        next_one = int(np.argmax(rate))
+        at, told = int(fellows[next_one]), float(each[next_one])
 
 
 def _leads(
@@ -220,7 +218,9 @@ def _list_fellows(
     pool: Pool, picks: list[Pick], rng: np.random.Generator, prices: RunPrices
 ) -> None:
     """Settings that share the run of each promising lead, and of each place."""
-    told = (Teaching(pool) if pool.teaches else Improvement(pool)).scores(False)
+    told = (Teaching(pool) if pool.teaches else Improvement(pool)).scores(
+        np.arange(len(pool.state))
+    )
     begin = prices.begin(pool.settings)
     leads = _leads(pool, told, begin, _free(pool, picks), prices, 1)
     runs = [pool.settings.iloc[i].to_dict() for i in leads] + prices.places
