@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -67,7 +68,7 @@ def _pools():
     return ThreadpoolController()
 
 
-def one_thread(function):
+def one_thread[**P, T](function: Callable[P, T]) -> Callable[P, T]:
     """Let a function's linear algebra run on one thread.
 
     Its matrices are small: more threads gain nothing, and on a busy machine they wait for each
@@ -75,7 +76,7 @@ def one_thread(function):
     """
 
     @functools.wraps(function)
-    def limited(*args, **kwargs):
+    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
         _jax()  # what is not loaded yet cannot be limited
         with _pools().limit(limits=1, user_api="blas"):
             return function(*args, **kwargs)

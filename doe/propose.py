@@ -16,6 +16,7 @@ import pandas as pd
 from . import acquisition, outlook, plots, reasons, run_choice, run_prices, worth
 from .acquisition import NEW, UNDERWAY, Pick
 from .belief import TAIL
+from .compiled import one_thread
 from .goals import Aim, Goals
 from .pool import CANDIDATES, Pool, listed
 
@@ -88,6 +89,7 @@ class Estimate:
     batch_sd: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
+@one_thread
 def estimate(
     space: Space,
     rows: pd.DataFrame,
@@ -123,6 +125,7 @@ def estimate(
     )  # fmt: skip
 
 
+@one_thread
 def propose(
     space: Space,
     rows: pd.DataFrame,

@@ -230,3 +230,25 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert compiled.cache_folder() == tmp_path
     monkeypatch.delenv("SSBAYES_CACHE")
     assert "ssbayes" in str(compiled.cache_folder())
+
+
+def test_linear_algebra_is_held_to_one_thread_and_let_go_again():
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    compiled.compiled()
+    before = threads()
+    assert set(compiled.one_thread(threads)()) == {1}
+    with pytest.raises(ZeroDivisionError):
+        compiled.one_thread(lambda: 1 / 0)()
+    assert threads() == before
+
+
+@pytest.mark.parametrize("length", [1e-5, 3e-3, 0.2])
+def test_correlations_are_exact_or_next_to_nothing_and_never_almost_zero(length):
+    x = np.linspace(0.0, 1.0, 400)[:, None]
+    found = np.asarray(compiled._matern(np, x, x, np.array([length])))
+    assert found == pytest.approx(matern(x, x, length), abs=1e-4)
+    assert found.min() > 1e-30
