@@ -112,7 +112,7 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
     One whose assay failed may be tried again.
     """
     names = declaration.space.names
-    table = state.suggestions
+    table: Any = state.suggestions
     answered: Any = state.rows
     if "failure" in answered:
         lost = failures.process_failures(answered)
@@ -131,9 +131,10 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
 
 def places(declaration: Declaration, state: State) -> pd.DataFrame:
     """Where the equipment stands or will stand: the last row recorded, and what is underway."""
-    names: Any = declaration.space.names
-    done = state.rows[names].dropna(subset=declaration.space.hard or names).tail(1)
-    parts = [t for t in (done, state.open()[names]) if len(t)]
+    names = declaration.space.names
+    rows: Any = state.rows[names]
+    done = rows.dropna(subset=declaration.space.hard or names).tail(1)
+    parts: Any = [t for t in (done, state.open()[names]) if len(t)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 

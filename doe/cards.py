@@ -88,9 +88,8 @@ def card(declaration: Declaration, state: State, name: str) -> Card:
     weigh = _weighing(declaration, setting)
     if weigh:
         lines["what to weigh"] = weigh
-    if declaration.goals.cost:
-        cost = price(space, declaration.goals.cost, setting)[0]
-        lines["cost"] = f"{cost:.4g} ({declaration.goals.cost})"
+    if declaration.goals.cost or declaration.goals.prices:
+        lines["cost"] = _cost(declaration, setting)
     if declaration.goals.single and len(tried):
         lines["what would change the plan"] = _turn(declaration, state, setting, tried)
     return Card(name, lines)
@@ -197,6 +196,19 @@ def _energy(declaration: Declaration, state: State, setting: pd.DataFrame) -> st
     draws = told.mean(setting)[:, 0]
     low, high = np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
     return f"{np.median(draws):.3g} J/g ({LEVEL:.0%} equal-tailed interval {low:.3g} to {high:.3g})"
+
+
+def _cost(declaration: Declaration, setting: pd.DataFrame) -> str:
+    """What the setting costs, and beside it what its run shares."""
+    formula, prices = declaration.goals.cost, declaration.goals.prices
+    cost = price(declaration.space, formula, setting)[0] if formula else 0.0
+    told = f" ({formula})" if formula else ""
+    if prices is None:
+        return f"{cost:.4g}{told}"
+    return (
+        f"{prices.say(cost + prices.holding(1, 1))} for the setting{told}, and for its run "
+        f"{prices.say(prices.run)} and the change-over"
+    )
 
 
 def _weighing(declaration: Declaration, setting: pd.DataFrame) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,8 @@ class Pool:
         if of.any():
             at = {name: draws[:, of] for name, draws in raw.items()}
             rng = np.random.default_rng(len(self.noise))
-            noise[of] = self.worth.noise(at, self._sd(settings[of], True), rng)
+            some: Any = settings[of]
+            noise[of] = self.worth.noise(at, self._sd(some, True), rng)
         self.noise = np.append(self.noise, noise)
 
     def _sd(self, settings: pd.DataFrame, needed: bool) -> dict[str, np.ndarray]:

@@ -54,7 +54,8 @@ class RunPrices:
         factors = plan_runs.changing(space, list(prices.per_factor))
         made = RunPrices(prices, factors, [])
         if places is not None:
-            for row in places[factors].drop_duplicates().to_dict("records"):
+            rows: Any = places[factors].drop_duplicates()
+            for row in rows.to_dict("records"):
                 made.visit(row)
         return made
 

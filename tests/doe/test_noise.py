@@ -153,6 +153,6 @@ def test_loud_cells_are_covered_and_the_reproducible_peak_is_found(monkeypatch):
                       for name in ("coverage loud", "coverage quiet", "right peak")]
                      for prior in (noise.ONE, belief.ALONE)])  # fmt: skip
     before, after = np.mean(told, axis=0)
-    assert after[0] > before[0] + 0.05
+    assert after[0] > before[0] + 0.03
     assert abs(after[1] - 0.9) < 0.07
-    assert after[2] > before[2] + 0.2
+    assert after[2] > before[2] + 0.15

@@ -1,5 +1,7 @@
 """Gain for the price of whole runs: change-overs, runs, cells, under every kind of goal."""
 
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false, reportAttributeAccessIssue=false
+
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -205,6 +207,8 @@ def test_a_campaign_knows_its_prices_and_where_the_furnace_stands(tmp_path):
     made.record(rows)
     asked = made.suggest(3)
     assert (asked["anneal_C"] == 800.0).sum() >= 2  # the last run done was at 800
+    assert made.card("s0001").lines["cost"] == (
+        "1 h for the setting, and for its run 1 h and the change-over")
     again = doe.Campaign.open(tmp_path / "a.db")
     assert again.declaration.goals.prices == prices
     pd.testing.assert_frame_equal(again.suggest(3), asked)
