@@ -119,6 +119,27 @@ class TestImprovement:
         assert space.feasible(asked.settings).all()
         assert len(asked.settings.drop_duplicates()) == 8
 
+    @pytest.mark.parametrize("seed", range(6))
+    def test_whatever_the_prices_rules_hold_and_nothing_underway_comes_again(self, seed):
+        rng = np.random.default_rng(seed)
+        space = doe.Space(
+            [doe.Integer("anneal_C", 400, 800, hard=True), doe.Choice("sort", ["a", "b"]),
+             doe.Real("load", 0, 1, step=0.25)],
+            forbidden=["anneal_C > 650 and load > 0.5"], per_run=int(rng.integers(1, 4)),
+        )  # fmt: skip
+        prices = doe.Prices(*10.0 ** rng.uniform(-2, 2, 4),
+                            per_factor={"anneal_C": {"up": float(rng.uniform(0, 1))}})
+        rows, underway = measured(SPACE), space.sample(3, rng)
+        rows = rows.assign(sort=rng.choice(["a", "b"], len(rows)), load=rows["load"].round(0),
+                           anneal_C=rows["anneal_C"].round(0))  # fmt: skip
+        decide = "sort" if seed % 2 else None
+        asked = propose(
+            space, rows, objective="y", n=5, seed=seed, pending=underway, places=underway,
+            goals=goals(maximize="y", prices=prices, decide=decide),
+        )  # fmt: skip
+        assert len(asked.settings) == 5 and space.feasible(asked.settings).all()
+        assert not len(asked.settings.merge(underway, on=space.names))
+
     def test_a_space_without_hard_factors_pays_for_each_setting_on_its_own(self):
         space = doe.Space([doe.Real("anneal_C", 400, 800), doe.Real("load", 0, 1)])
         place = pd.DataFrame({"anneal_C": [500.0], "load": [0.5]})
