@@ -9,6 +9,12 @@ truth, with the band that the binomial law allows at 90 % (99 %), how wide the i
 (median of upper over lower end), and how often each rail is said to be weak or from the prior.
 A second table asks the same of the electron-blocking cell, a third of electrodes that are not the
 fitted law, a fourth of three cells pooled.
+
+    python benchmarks/transmission_line.py --prior-draws 400
+
+is simulation-based calibration of what an evaluation samples: all ten parameters are drawn from
+the prior, lines and contacts outside the measured frequencies included, and the coverage of each
+parameter's 90 % interval is printed for all sets that an evaluation would answer.
 """
 
 from __future__ import annotations
@@ -23,6 +29,10 @@ from scipy.stats import binom
 from ssbayes.doe import virtual_blocking as virtual
 from ssbayes.models import blocking_cells as cells
 from ssbayes.models import blocking_pool as pooling
+from ssbayes.models import transmission_fit as fitting
+from ssbayes.models import transmission_line as lines
+from ssbayes.models.kramers_kronig import kramers_kronig
+from ssbayes.models.walkers import STEPS, walk
 
 RATIOS = (0.3, 1.0, 3.0, 10.0, 30.0, 77.0)
 ASKED = ("electronic", "ionic", "ratio")
@@ -95,6 +105,43 @@ def pooled(ratios: tuple[float, ...], materials: int, start: int, count: int) ->
     return pd.DataFrame(out)
 
 
+def from_prior(sets: int, start: int, blocking: str = lines.ION) -> pd.DataFrame:
+    """Coverage of each parameter where everything is drawn from the prior."""
+    f, area, thickness = np.logspace(6, -1, 43), 0.785, 100.0
+    swap, prior = float(blocking == lines.ELECTRON), fitting.prior_scale()
+    inside, walked = [], 0
+    for seed in range(start, start + sets):
+        rng = np.random.default_rng([seed, 97])
+        u = prior[0] + prior[1] * rng.normal(size=fitting.COUNT)
+        logit = float(lines.expected_logit(np.exp(u[fitting.TOTAL]), swap))
+        real, imaginary = fitting.curve(u, f, logit=logit, swap=swap, area_cm2=area)
+        size = np.exp(u[fitting.NOISE]) * np.hypot(real, imaginary)
+        real, imaginary = (v + size * rng.normal(size=len(f)) for v in (real, imaginary))
+        gate = kramers_kronig(f, real, imaginary)
+        part = pd.DataFrame({"frequency_of_signal_Hz": f, "z_re_ohm": real / area,
+                             "z_im_ohm": imaginary / area})
+        seen = fitting.seen(part, gate, fitting.Cell(thickness, area, logit, swap, None))
+        found = fitting.modes(seen)
+        if not gate.passed or not found:
+            continue
+        drawn = fitting.sample(seen, found, seed)
+        draws = drawn.u
+        if drawn.khat > cells.ROUGH:
+            moved = walk(seen.log_density, draws, seed)
+            if not moved.settled:
+                moved = walk(seen.log_density, moved.u, seed + 1, steps=2 * STEPS)
+            if not moved.settled:
+                continue
+            walked, draws = walked + 1, moved.u
+        rank = (draws < u).mean(axis=0)
+        inside.append((rank > 0.05) & (rank < 0.95))
+    held, n = np.array(inside), len(inside)
+    low, high = binom.interval(1.0 - 0.01 / fitting.COUNT, n, 0.9)
+    return pd.DataFrame({
+        "parameter": fitting.NAMES, "kind": "simulated", "coverage": held.mean(axis=0),
+        "band low": low / n, "band high": high / n, "sets": sets, "answered": n, "walked": walked})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--spectra", type=int, default=100, help="spectra a ratio")
@@ -103,8 +150,14 @@ def main() -> None:
     parser.add_argument("--blocking", nargs="*", default=["ion", "electron"])
     parser.add_argument("--start", type=int, default=1000, help="first seed")
     parser.add_argument("--materials", type=int, default=0, help="also pool three cells of so many")
+    parser.add_argument("--prior-draws", type=int, help="only calibrate on draws of the prior")
     parser.add_argument("--out", help="one line a spectrum, as CSV")
     given = parser.parse_args()
+    if given.prior_draws:
+        begun = time.time()
+        print(from_prior(given.prior_draws, given.start).round(3).to_string(index=False))
+        print(f"{given.prior_draws} sets in {time.time() - begun:.0f} s")
+        return
     begun, rows = time.time(), []
     for scenario in given.scenarios:
         for blocking in given.blocking:
