@@ -9,6 +9,8 @@ process.
 
 with m = logit 0.9: before anything has failed nine of ten settings are thought to work. The
 posterior is Laplace's approximation; outcomes of one setting tried several times count as so many.
+What caked in one furnace run caked together: where samples share a run, those of it that failed
+weigh as one outcome in all, and so do those that worked.
 
 References
 ----------
@@ -24,6 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from .plots import has_runs
 from .readings import all_given
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class Feasibility:
     Attributes
     ----------
     worked, failed : int
-        How many outcomes it has learned from.
+        How many outcomes it has learned from, samples of one run as one.
     """
 
     space: Space
@@ -98,8 +101,14 @@ def learn(space: Space, rows: pd.DataFrame) -> Feasibility | None:
     one = use.drop_duplicates([*space.names, *labels, "_lost"])
     y = np.where(one["_lost"].to_numpy(dtype=bool), -1.0, 1.0)
     at = space.encode(one[space.names])
-    slope, root, inner = _laplace(_kernel(at, at), y)
-    return Feasibility(space, at, slope, root, inner, int((y > 0).sum()), int((y < 0).sum()))
+    weight = np.ones(len(one))
+    if has_runs(space) and "run" in one:
+        labels = [c for c in ("study", "mill", "run") if c in one]
+        shared = one.groupby([*labels, "_lost"], dropna=False)["_lost"].transform("size")
+        weight = np.where(one["run"].isna(), 1.0, 1.0 / shared)
+    slope, root, inner = _laplace(_kernel(at, at), y, weight)
+    worked, failed = (round(float(weight[y == outcome].sum())) for outcome in (1.0, -1.0))
+    return Feasibility(space, at, slope, root, inner, worked, failed)
 
 
 def process_failures(rows: pd.DataFrame) -> np.ndarray:
@@ -117,14 +126,16 @@ def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return AMPLITUDE**2 * (1.0 + r + r * r / 3.0) * np.exp(-r)
 
 
-def _laplace(k: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _laplace(
+    k: np.ndarray, y: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradient of the log likelihood at the mode, root of its curvature, and the inner factor."""
     middle = np.log(BEFORE / (1.0 - BEFORE))
     g = np.zeros(len(y))
     for _ in range(NEWTON):
         p = expit(middle + g)
-        gradient = (y + 1.0) / 2.0 - p
-        w = p * (1.0 - p)
+        gradient = weight * ((y + 1.0) / 2.0 - p)
+        w = weight * p * (1.0 - p)
         root = np.sqrt(w)
         inner = np.linalg.cholesky(np.eye(len(y)) + root[:, None] * k * root)
         b = w * g + gradient
@@ -134,6 +145,6 @@ def _laplace(k: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
         if np.abs(step).max() < 1e-8:
             break
     p = expit(middle + g)
-    root = np.sqrt(p * (1.0 - p))
+    root = np.sqrt(weight * p * (1.0 - p))
     inner = np.linalg.cholesky(np.eye(len(y)) + root[:, None] * k * root)
-    return (y + 1.0) / 2.0 - p, root, inner
+    return weight * ((y + 1.0) / 2.0 - p), root, inner

@@ -63,9 +63,11 @@ def standing(
     allowed = space.allowed(tried) & merit.keeps(tried, at_tried)
     chosen = int(np.argmax(np.where(allowed, gain.mean(axis=0), -np.inf)))
     noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
+    ahead = seen(batch)
+    coming = merit.worth.noise(ahead.values, ahead.sd, rng)
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
     return stopping.progress(
-        gain, merit(seen(many)), merit(seen(batch)), noise, chosen=chosen, margin=margin,
+        gain, merit(seen(many)), merit(ahead), noise, coming, chosen=chosen, margin=margin,
         unit=unit if declaration.goals.single else "", price=price,
     )  # fmt: skip

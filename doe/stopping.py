@@ -4,7 +4,9 @@ All from joint posterior draws of the worth of settings, larger being better: a 
 column a setting. Probabilities speak of what the campaign believes, its model included.
 
 gain of the next batch
-    E[max over the batch and those tried] - E[max over those tried], the batch chosen greedily.
+    how much better the setting recommended after its readings is expected to be than the one
+    recommended now: E[max E[worth | readings]] - max E[worth]. Readings are simulated, and draws
+    follow them linearly; repeats, which find nothing new but tell which is best, count too.
 within x of the optimum
     P(best tried >= optimum - x), the optimum being the best of many settings in each draw.
 to settle a ranking
@@ -23,12 +25,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
+from scipy.stats.qmc import Sobol
 
 from .acquisition import CONTENDER, after_reading
 
 SETTLED = 0.95
 MOST = 64
 """Readings of each contender beyond which a ranking is called not to be settled."""
+FUTURES = 11
+"""Two to this power are the readings simulated for the gain of a batch."""
 REPEATS = 24
 """Simulated futures that a number of readings is judged by."""
 
@@ -61,10 +67,34 @@ class Progress:
         return f"{self.table.to_html(index=False)}<p>{self.sentence}</p>"
 
 
-def expected_gain(tried: np.ndarray, batch: np.ndarray) -> float:
-    """What a batch is expected to add to the best of those tried, in the unit of the draws."""
-    best = tried.max(axis=1)
-    return float(np.maximum(batch.max(axis=1) - best, 0.0).mean())
+def expected_gain(
+    tried: np.ndarray, batch: np.ndarray, noise: np.ndarray, seed: int = 0
+) -> float:
+    """How much better the recommended setting will be, on average, once a batch has been read.
+
+    Parameters
+    ----------
+    tried, batch : ndarray, shape (draws, t) and (draws, b)
+        A column of the batch may repeat one of those tried, or another of the batch.
+    noise : ndarray, shape (b,)
+        Standard deviation of one reading of each of the batch.
+
+    Returns
+    -------
+    float
+        In the unit of the draws, 0 or more.
+    """
+    every = np.concatenate([tried, batch], axis=1)
+    mean = every.mean(axis=0)
+    off = every - mean
+    read = off[:, tried.shape[1] :]
+    low = np.linalg.cholesky(
+        read.T @ read / len(off) + np.diag(noise**2 + 1e-12 * max(1.0, float(read.var())))
+    )
+    reach = np.linalg.solve(low, read.T @ off / len(off))
+    futures = norm.ppf(Sobol(batch.shape[1], seed=seed).random_base2(FUTURES))
+    after = (mean + futures @ reach).max(axis=1).mean()
+    return max(float(after - mean[: tried.shape[1]].max()), 0.0)
 
 
 def within(tried: np.ndarray, space: np.ndarray, chosen: int, margin: float) -> float:
@@ -144,6 +174,7 @@ def progress(
     space: np.ndarray,
     batch: np.ndarray,
     noise: np.ndarray,
+    coming: np.ndarray,
     *,
     chosen: int,
     margin: float,
@@ -159,6 +190,8 @@ def progress(
         Worth of the settings tried, of many over the space, of the next batch.
     noise : ndarray
         Sd of one reading of each setting tried.
+    coming : ndarray
+        The same of the next batch.
     chosen : int
         The recommended one among those tried.
     margin : float
@@ -167,7 +200,7 @@ def progress(
     price : float, optional
         What the next batch costs, in the same unit: a gain below it is not worth having.
     """
-    gain = expected_gain(tried, batch)
+    gain = expected_gain(tried, batch, coming, seed)
     near = within(tried, space, chosen, margin)
     equal = equal_to(tried, chosen, margin)
     needed = readings_to_settle(tried, noise, seed=seed, margin=margin)

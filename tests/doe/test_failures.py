@@ -55,6 +55,24 @@ def test_rows_of_one_cell_failed_once():
     assert works is not None and works.failed == 1
 
 
+def test_the_samples_of_a_run_that_caked_are_one_failure_in_all():
+    hot = doe.Real("anneal_degC", 100, 500, hard=True)
+    space = doe.Space([hot, doe.Real("milling_min", 5, 60)])
+
+    def caked(minutes, run):
+        return pd.DataFrame({"anneal_degC": 450.0, "milling_min": minutes, "run": run,
+                             "cell": [str(m) for m in minutes], "status": "failed"})
+
+    asked = pd.DataFrame({"anneal_degC": [450.0], "milling_min": [30.0]})
+    one, run, apart = (failures.learn(space, table) for table in (
+        caked([30.0], "r1"), caked([28.0, 29.0, 31.0, 32.0], "r1"),
+        caked([28.0, 29.0, 31.0, 32.0], ["r1", "r2", "r3", "r4"])))
+    assert one is not None and run is not None and apart is not None
+    assert (one.failed, run.failed, apart.failed) == (1, 1, 4)
+    assert run(asked) == pytest.approx(one(asked), abs=0.02)
+    assert apart(asked)[0] < run(asked)[0] - 0.1
+
+
 def test_the_approximation_is_close_to_the_exact_posterior_of_one_logit():
     # one setting, tried six times: the logit is normal times binomial, integrated on a grid
     table = pd.DataFrame({"rpm": 600.0, "milling_min": 30.0, "cell": list("abcdef"),

@@ -12,11 +12,27 @@ def draws(mean, sd, n=4000, seed=0):
         (n, len(mean)))
 
 
-def test_gain_of_one_more_setting_is_expected_improvement():
-    values = draws([10.0, 9.0], [0.0, 2.0])
-    z = -0.5
-    exact = 2.0 * (z * norm.cdf(z) + norm.pdf(z))
-    assert stopping.expected_gain(values[:, :1], values[:, 1:]) == pytest.approx(exact, abs=0.05)
+def improvement(lack, sd):
+    """E[max(N(-lack, sd^2), 0)]."""
+    return sd * norm.pdf(lack / sd) - lack * norm.cdf(-lack / sd)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0, 4.0])
+def test_gain_of_one_more_setting_is_expected_improvement_as_far_as_a_reading_tells(noise):
+    values = draws([10.0, 9.0], [0.0, 2.0], 40_000)
+    exact = improvement(1.0, 4.0 / np.hypot(2.0, noise))
+    found = stopping.expected_gain(values[:, :1], values[:, 1:], np.array([noise]))
+    assert found == pytest.approx(exact, abs=0.02)
+
+
+def test_repeats_of_two_rivals_are_worth_what_they_tell_and_no_new_setting_is_needed():
+    values = draws([10.0, 10.0], [2.0, 2.0], 40_000)
+    exact = improvement(0.0, np.sqrt(2.0 * 4.0**2 / (2.0**2 + 1.0)))
+    found = stopping.expected_gain(values, values, np.ones(2))
+    assert found == pytest.approx(exact, rel=0.03)
+    more = stopping.expected_gain(values, np.tile(values, 8), np.ones(16))
+    assert exact < more < improvement(0.0, np.sqrt(2.0) * 2.0) * 1.02
+    assert stopping.expected_gain(values, values, np.full(2, 1e6)) < 1e-3
 
 
 def test_closeness_to_the_optimum_counts_settings_that_nobody_has_tried():
