@@ -254,20 +254,26 @@ def _draft(asked: Request, runs: list[Run]) -> Draft:
             whole = plan_runs.with_control(
                 asked.space, group, asked.recipe, asked.shared, asked.cells, deal
             )
-        blocks.append([whole[k] for k in _ordered(asked, whole, at, way)])
+        fresh = bool(blocks) and not blocks[-1][-1].rows
+        blocks.append([whole[k] for k in _ordered(asked, whole, at, way, fresh)])
         at = blocks[-1][-1].hard
     return Draft(blocks, levels, said, _days(asked, blocks))
 
 
 def _ordered(
-    asked: Request, runs: list[Run], at: Mapping[str, Any] | None, rng: np.random.Generator
-) -> list[int]:
+    asked: Request, runs: list[Run], at: Mapping[str, Any] | None, rng: np.random.Generator,
+    controlled: bool = False,
+) -> list[int]:  # fmt: skip
+    """The cheapest order; not with the control first where it has just been run, for two in a row
+    see no drift."""
     price = np.array(
         [[asked.prices.changing(a.hard, b.hard, asked.shared) for b in runs] for a in runs]
     )
     first = np.zeros(len(runs))
     if at is not None:
         first = np.array([asked.prices.changing(at, b.hard, asked.shared) for b in runs])
+    if controlled and any(r.rows for r in runs):
+        first = first + np.array([0.0 if r.rows else 1.0 + 2.0 * price.sum() for r in runs])
     return route.order(price, first, rng)
 
 

@@ -125,6 +125,14 @@ def test_repeats_go_to_runs_of_their_own():
     assert any("set it up anew" in n for n in made.notes)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_control_is_not_run_twice_in_a_row(seed):
+    made = doe.plan(SPACE, some(56, seed), PRICES, control=CONTROL, seed=seed).table
+    alone = made.groupby("run", sort=False)["role"].agg(lambda r: (r == "control").all())
+    assert made["block"].nunique() > 3
+    assert not (alone.to_numpy()[1:] & alone.to_numpy()[:-1]).any()
+
+
 def test_about_one_cell_in_eight_is_of_the_control_recipe():
     made = doe.plan(SPACE, some(56), PRICES, control=CONTROL).table
     share = (made["role"] == "control").mean()
