@@ -3,8 +3,7 @@
 A run is a lead setting and fellows that share its hard-to-change factors. For each of a few
 promising leads, a run is grown by its best fellow each time, and its gain for the price of the
 whole run so far is noted: change-over, run, settings. The lead and the size with the most gain for
-their price are proposed, and filled as long as another setting in this run brings more for its
-price than the best next run would. That one is then chosen in view of it. The gain is that of the
+their price are proposed, and the next run is chosen in view of them. The gain is that of the
 campaign's goal: improvement, or nats about parameters, models or levels. Readings of one run share
 its error, so that further ones teach less than as many runs would.
 """
@@ -134,59 +133,15 @@ def choose(
             run = [pool.pick(1, rng, pool.legal, _state(pool, picks), picks)[0]]
             picks, sizes = picks + run, [*sizes, 1]
             continue
-        run = _best_run(pool, gain, free, prices, room, many)[1]
-        prices.visit(pool.settings.iloc[run[0].index].to_dict())
-        _filled(pool, gain, run, free, prices, room, many)
-        picks += run
-        sizes.append(len(run))
+        begin = prices.begin(pool.settings)
+        best: tuple[float, list[Pick]] = (-np.inf, [])
+        for lead in _leads(pool, told, begin, free, prices, many):
+            rate, run = _grown(pool, copy.copy(gain), lead, room, free, float(begin[lead]))
+            best = (rate, run) if rate > best[0] else best
+        picks += best[1]
+        sizes.append(len(best[1]))
+        prices.visit(pool.settings.iloc[best[1][0].index].to_dict())
     return picks
-
-
-def _best_run(
-    pool: Pool, gain: Improvement | Teaching, free: np.ndarray, prices: RunPrices, room: int,
-    many: int,
-) -> tuple[float, list[Pick]]:  # fmt: skip
-    """The run of most gain for its price, and how much that is."""
-    told, begin = gain.scores(np.arange(len(free))), prices.begin(pool.settings)
-    best: tuple[float, list[Pick]] = (-np.inf, [])
-    for lead in _leads(pool, told, begin, free, prices, many):
-        rate, run = _grown(pool, copy.copy(gain), lead, room, free, float(begin[lead]))
-        best = (rate, run) if rate > best[0] else best
-    return best
-
-
-def _filled(
-    pool: Pool, gain: Improvement | Teaching, run: list[Pick], free: np.ndarray,
-    prices: RunPrices, room: int, many: int,
-) -> None:  # fmt: skip
-    """Add to a run as long as one more of its settings brings more for its price than a new run.
-
-    What a run brings falls with every setting, but so does what the next run will bring: the
-    latter decides when to leave.
-    """
-    stay = copy.copy(gain)
-    for pick in run:
-        stay.take(pick.index)
-    while len(run) < room:
-        left = free.copy()
-        left[[p.index for p in run]] = False
-        share = plots.same_run(pool.space, pool.settings, pool.settings.iloc[run[0].index])
-        fellows = np.flatnonzero(left & share)
-        if not len(fellows):
-            return
-        each = stay.scores(fellows, joined=True)
-        paid = np.maximum(pool.cost[fellows], 1e-12)
-        rate = pool.chance[fellows] * each / paid
-        at = int(np.argmax(rate))
-        away = copy.copy(stay)
-        away.new_run()
-        if each[at] <= 0.0 or rate[at] < _best_run(
-            pool, away, left, prices, room - len(run), many
-        )[0]:  # fmt: skip
-            return
-        index = int(fellows[at])
-        run.append(Pick(index, bool(pool.state[index] == TRIED), float(each[at])))
-        stay.take(index)
 
 
 def _free(pool: Pool, picks: list[Pick]) -> np.ndarray:
