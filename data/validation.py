@@ -125,6 +125,8 @@ def _wanted(columns: pd.DataFrame | None) -> dict[str, tuple[Column, bool]]:
         role, level = str(entry.get("role") or ""), entry.get("level")
         if name in COLUMNS:
             spec = COLUMNS[name]
+            if level == "batch" and spec.level == "run":  # jars of one mill with beads of their own
+                spec = replace(spec, level="batch")
         elif split := split_suffix(name):
             spec = companion(name, split[1], COLUMNS[split[0]])
         else:

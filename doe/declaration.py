@@ -15,7 +15,7 @@ import pandas as pd
 from .. import data
 from . import factors as fac
 from . import goals as going
-from . import plan_runs, weighing
+from . import plan_runs, plots, weighing
 from .errors import CampaignError, listing, unknown
 from .goals import Aim, Goals
 from .space import Space
@@ -110,6 +110,8 @@ class Declaration:
         named = {row["name"] for row in rows}
         rows += [row for row in weighing.columns(self.space) if row["name"] not in named]
         table = pd.DataFrame(rows)
+        if self.model is None:  # what may differ within a run is no property of it
+            table.loc[table["name"].isin(_of_runs(self.space, table)), "level"] = "batch"
         table["needed"] = table["needed"].astype(bool) if needed else False
         return table
 
@@ -327,12 +329,27 @@ def _check_model(made: Declaration, model: LabModel) -> None:
             f"the model {model.name!r} needs {listing(missing)}, which neither the space nor "
             f"fixed gives{hint}; add fixed={{{given}}} or a factor"
         )
+    shared = _of_runs(made.space, table)
+    if shared:
+        raise CampaignError(
+            f"{listing(shared)} would differ between the samples of one run, and the model "
+            f"{model.name!r} takes it as the run's own; write hard=True there as well, or leave "
+            "the model out"
+        )
     for factor in made.space.factors:
         if factor.name not in data.COLUMNS and factor.unit is None:
             raise CampaignError(
                 f"{factor.name!r} is no known column and has no unit; correct its name, or give "
                 f"{type(factor).__name__}({factor.name!r}, ..., unit='...')"
             )
+
+
+def _of_runs(space: Space, columns: pd.DataFrame) -> list[str]:
+    """Easy factors of a space with hard ones that a table's columns hold to belong to the run."""
+    if not plots.has_runs(space):
+        return []
+    runs = set(columns.loc[columns["level"] == "run", "name"])
+    return [n for n in space.names if n in runs and n not in space.hard]
 
 
 def _needed(model: LabModel, objective: str) -> set[str]:

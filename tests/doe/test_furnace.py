@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from ssbayes import data, doe
 
@@ -105,3 +106,25 @@ def test_control_cells_of_a_plan_that_were_not_read_wait():
     told: Any = campaign.record(plan.assign(**{GROWTH: np.where(read, 2.0, np.nan)}))
     assert len(told) == 4
     assert len(campaign.suggest(1)) == 4
+
+
+class TestFactorsOfRuns:
+    """Jars of one mill turn at one speed; each may hold beads of its own."""
+
+    JARS = doe.Space([doe.Real("rpm", 200, 600, hard=True), doe.Choice("bead_mm", [3.0, 5.0]),
+                      doe.Real("milling_min", 5, 60)], per_run=2)
+
+    def test_what_may_differ_within_a_run_is_recorded_so(self):
+        campaign = doe.Campaign(self.JARS, maximize="capacity_mAh_g", seed=1)
+        jars = pd.DataFrame({"rpm": 300.0, "bead_mm": [3.0, 5.0], "milling_min": 20.0,
+                             "run": "r1", "batch": ["a", "b"], "capacity_mAh_g": [150.0, 152.0]})
+        campaign.record(jars)
+        assert len(campaign.results()) == 2
+        wrong = jars.assign(rpm=[300.0, 400.0], batch=["c", "d"])
+        with pytest.raises(data.TableError, match="rpm belongs to the run"):
+            campaign.record(wrong)
+
+    def test_a_model_that_takes_it_as_the_runs_own_is_refused_at_once(self):
+        with pytest.raises(doe.CampaignError, match="bead_mm would differ"):
+            doe.Campaign(self.JARS, maximize="capacity_mAh_g", model="capacity",
+                         fixed={"mill": "a", "filling": 0.5, "c_rate": 0.1})
