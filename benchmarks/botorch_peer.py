@@ -7,6 +7,8 @@ Gaussian process with its defaults and inferred noise, refitted when there are n
 pick is the candidate of the largest qLogNoisyExpectedImprovement.
 """
 
+# pyright: reportMissingImports=false, reportOptionalMemberAccess=false
+
 import json
 import sys
 import warnings

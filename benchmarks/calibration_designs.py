@@ -346,7 +346,8 @@ def chain_design() -> pd.DataFrame:
         own[name] = np.nan
     own["separator_um"] = 100.0
     own["cell_energy_Wh_kg"] = 150.0
-    return pd.concat([rows, own], ignore_index=True)
+    both: Any = pd.concat([rows, own], ignore_index=True)
+    return both
 
 
 DESIGNS = {

@@ -17,6 +17,7 @@ import functools
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from ssbayes import doe
@@ -42,7 +43,7 @@ def pools(folder: Path) -> list[backtest.Pool]:
 def made(table: pd.DataFrame, outcome: str, maximize: bool, name: str) -> backtest.Pool:
     """A bench whose factors reach from the least to the largest value of each column."""
     factors = [
-        doe.Real(column, float(values.min()), float(values.max()), unit="1")
+        doe.Real(str(column), float(values.min()), float(values.max()), unit="1")
         for column, values in table.drop(columns=outcome).items()
     ]
     return backtest.Pool(table, factors, outcome, maximize, name)
@@ -83,7 +84,7 @@ def main() -> None:
     for bench in pools(told.folder):
         ratio = f"noise over spread {bench.noise_ratio:.2f}"
         print(f"{bench.name}: {len(bench.truth)} settings, {ratio}")
-    shares = done.assign(found=done["score"] >= 1.0 - backtest.TOP)
+    shares: Any = done.assign(found=done["score"] >= 1.0 - backtest.TOP)
     shares = shares[shares["experiments"].isin(told.at)]
     shares["strategy"] = shares["strategy"].map(lambda name: players.TITLES.get(name, name))
     print("share of campaigns that have found a setting of the best 5 %")

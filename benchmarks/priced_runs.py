@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,14 +55,15 @@ def campaign(seed: int, prices: doe.Prices, told: bool, budgets: list[float]) ->
     made = doe.Campaign(
         SPACE, maximize="y", seed=seed, initial=0, prices=prices if told else None
     )  # fmt: skip
-    first = SPACE.sample(6, rng)
+    first: Any = SPACE.sample(6, rng)
     first["anneal_C"] = np.repeat(first["anneal_C"].to_numpy()[:2], 3)
-    asked, spent, at, runs = first, 0.0, float("nan"), 0
+    asked: Any = first
+    spent, at, runs = 0.0, float("nan"), 0
     lost: list[float] = []
     while True:
         price, last = bill(prices, at if at == at else float(asked["anneal_C"].iloc[0]), asked)
         while len(lost) < len(budgets) and spent + price > budgets[len(lost)]:
-            best = made.best()
+            best: Any = made.best()
             lost.append(HEIGHT - float(mean(best.to_frame().T[SPACE.names].astype(float), peak)[0]))
         if len(lost) == len(budgets):
             return lost

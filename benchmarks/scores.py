@@ -134,7 +134,8 @@ def until_markdown(table: pd.DataFrame) -> str:
         "| law (simulated) | strategy | peer | share | pairs | experiments | the peer's | ratio |",
         "| --- |" + " --- |" * 7,
     ]
-    for row in table.itertuples():
+    rows: Any = table.itertuples()
+    for row in rows:
         open_ended = " (neither)" if min(row.ours, row.theirs) > row.made else ""
         names = [TITLES.get(name, name) for name in (row.strategy, row.peer)]
         lines.append(

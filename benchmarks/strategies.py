@@ -134,7 +134,8 @@ class Botorch(players.External):
 
     def __init__(self, lab: VirtualLaboratory, seed: int) -> None:
         peer = str(Path(__file__).with_name("botorch_peer.py"))
-        super().__init__(backtest.Laboratory(lab), seed, [os.environ[BOTORCH], peer])
+        bench: Any = backtest.Laboratory(lab)
+        super().__init__(bench, seed, [os.environ[BOTORCH], peer])
         self.lab = lab
 
     def foresee(self, settings: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -77,7 +77,7 @@ def _one_value_per_level(table: pd.DataFrame, specs: Mapping[str, Column]) -> It
             values = _series(table.loc[labelled], name).dropna()
             unit_of = path.loc[values.index]
             if name in AGEING and "cycle" in table:
-                cycle = _series(table, "cycle")[values.index].fillna(-1.0)
+                cycle = _series(table, "cycle").loc[values.index].fillna(-1.0)
                 unit_of = pd.Series(list(zip(unit_of, cycle, strict=True)), index=values.index,
                                     dtype=object)
             first = values.groupby(unit_of, sort=False).transform("first")

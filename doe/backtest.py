@@ -188,9 +188,8 @@ def run(
                 tables.append(table.dropna().assign(**told))
                 if progress:
                     print(f"{told['bench']}, seed {seed}, {name}: {score[-1]:.3f}", flush=True)
-    return pd.concat(tables, ignore_index=True)[
-        ["bench", "strategy", "seed", "experiments", "score"]
-    ]
+    found: Any = pd.concat(tables, ignore_index=True)
+    return found[["bench", "strategy", "seed", "experiments", "score"]]
 
 
 def found_share(found: pd.DataFrame, at: int, within: float) -> pd.Series:
@@ -202,7 +201,8 @@ def found_share(found: pd.DataFrame, at: int, within: float) -> pd.Series:
 def experiments_until(found: pd.DataFrame, share: float, within: float) -> dict[str, float]:
     """Experiments until a share of the campaigns has found it, by strategy; infinite if never."""
     good = found.assign(good=found["score"] >= 1.0 - within)
-    by: Any = good.groupby(["strategy", "experiments"], sort=False)["good"].mean().unstack()
+    means: Any = good.groupby(["strategy", "experiments"], sort=False)["good"].mean()
+    by = means.unstack()
     made = {}
     for name, row in by.iterrows():
         hit = row.index[row.to_numpy() >= share]
@@ -244,7 +244,7 @@ def report(
     tail = 100 * (1 - LEVEL) / 2
     rows = []
     for bench, part in found.groupby("bench", sort=False):
-        scores = part.pivot_table(index=["seed", "experiments"], columns="strategy", values="score")
+        scores: Any = part.pivot_table("score", ["seed", "experiments"], "strategy")
         seeds = np.array(sorted(part["seed"].unique()))
         steps = np.array(sorted(part["experiments"].unique()))
         cube = {s: scores[s].unstack().loc[seeds, steps].to_numpy() >= 1 - within for s in scores}

@@ -485,7 +485,7 @@ class Campaign:
             if given not in state.suggestions.index:
                 known = state.suggestions.index
                 raise CampaignError(unknown(given, known, "suggestion of this campaign"))
-            ran = state.rows[state.rows["suggestion"] == given]
+            ran: Any = state.rows[state.rows["suggestion"] == given]
             ran = weighing.as_planned(ran, self.space)
             source = ran.iloc[0] if len(ran) else state.suggestions.loc[given]
             return pd.DataFrame([{n: source[n] for n in self.space.names}])

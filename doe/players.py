@@ -68,7 +68,8 @@ class _Remembers:
     @property
     def tried(self) -> pd.DataFrame:
         """Settings run so far, in order."""
-        return self.rows[self.bench.space.names]
+        rows: Any = self.rows
+        return rows[self.bench.space.names]
 
     def tell(self, rows: pd.DataFrame) -> None:
         """Remember readings."""
@@ -80,7 +81,7 @@ class _Remembers:
 
     def candidates(self, again: bool = True) -> pd.DataFrame:
         """Settings to choose from; without ``again``, those that have been run are left out."""
-        every = self.bench.space.grid(4096)
+        every: Any = self.bench.space.grid(4096)
         if every is None:
             return self.bench.space.sample(AT_RANDOM, self.rng)
         if again:
@@ -132,7 +133,7 @@ class Skopt(_Remembers):
         super().__init__(bench, seed)
         self.told = 0
         self.listed = bench.space.grid(4096) is not None
-        more = {} if self.listed else {"space_constraint": sk.allows(bench.space)}
+        more: dict[str, Any] = {} if self.listed else {"space_constraint": sk.allows(bench.space)}
         self.optimizer: Any = Optimizer(
             sk.to_skopt(bench.space), base_estimator=self.estimator, n_initial_points=1,
             random_state=seed, **more,
@@ -200,7 +201,7 @@ class Campaigns(_Remembers):
 
     def ask(self) -> pd.DataFrame:
         """Its next suggestion."""
-        table = self.campaign.suggest(1)
+        table: Any = self.campaign.suggest(1)
         self.suggestion = str(table["suggestion"].iloc[0])
         return table[self.bench.space.names].reset_index(drop=True)
 

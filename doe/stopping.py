@@ -92,7 +92,7 @@ def expected_gain(
         read.T @ read / len(off) + np.diag(noise**2 + 1e-12 * max(1.0, float(read.var())))
     )
     reach = np.linalg.solve(low, read.T @ off / len(off))
-    futures = norm.ppf(Sobol(batch.shape[1], seed=seed).random_base2(FUTURES))
+    futures = norm.ppf(Sobol(batch.shape[1], rng=np.random.default_rng(seed)).random_base2(FUTURES))
     after = (mean + futures @ reach).max(axis=1).mean()
     return max(float(after - mean[: tried.shape[1]].max()), 0.0)
 

@@ -205,7 +205,8 @@ def build(x: Inputs) -> None:
                                 ln_se - pt.log(threshold))
     damage = milling_damage(ln_energy - pt.log(damage_energy), ln_se, ln_sn, damage_se, damage_sn)
     cracks = milling_damage(ln_energy - pt.log(damage_energy), ln_se, ln_sn, crack_power, 0.0)
-    ln_transport = -pt.log(1.0 / contact + KINETIC * (1.0 - static_share) * damage)
+    ln_resistance: Any = pt.log(1.0 / contact + KINETIC * (1.0 - static_share) * damage)
+    ln_transport = -ln_resistance
     utilization = (expit(level + x.effect("batch", "batch", batch_sd))
                    / (1.0 + static_share * cracks))
     ln_rate = (x.log("c_rate") + x.log("c_rate_basis_mAh_g") - math.log(0.1)

@@ -66,7 +66,7 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         If a column is missing, or a measured utilization lies further above 1 than its errors
         allow.
     """
-    rows = pd.DataFrame(table).reset_index(drop=True)
+    rows: Any = pd.DataFrame(table).reset_index(drop=True)
     for column in ("capacity_mAh_g", "utilization", "utilization_sd"):
         if column not in rows:
             raise ValueError(f"no column {column!r}: losses need capacity_mAh_g, utilization and "

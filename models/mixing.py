@@ -157,7 +157,8 @@ def build(x: Inputs) -> None:
     x.observe("active_capacity_mAh_g", "Normal", mu=active, sigma=active_sd)
     spread = x.data("active_spread__numbers", ndim=2)
     spread.set_value(np.zeros((0, 2)))
-    ratio = pt.log(spread[:, 1]) - pt.log(active_sd[spread[:, 0].astype("int64")])
+    told: Any = pt.log(spread[:, 1])
+    ratio = told - pt.log(active_sd[spread[:, 0].astype("int64")])
     x.term("active_spread", -0.5 * (ratio / SD_OF_SD) ** 2)
 
 

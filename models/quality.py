@@ -128,7 +128,9 @@ def _porosity(x: Inputs, time: Any) -> tuple[Any, Any]:
                         source="thickness to 1 um of some 50 um, mass to 0.1 mg; generic")
     # Punches tell a sheet's porosity more closely than slurries and sheets are alike: the sampler
     # walks in the logits themselves. Slots of graded criteria have no such place.
-    places, mean, whole = {}, None, None
+    places: dict[Any, Any] = {}
+    mean: Any = None
+    whole: Any = None
     for (name, group), sd in zip(EFFECTS.items(), (slurry_sd, sheet_sd), strict=True):
         home = x.data(HOMES[group], ndim=2)
         here, of = home[:, 0] > 0.5, home[:, 2].astype("int64")

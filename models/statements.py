@@ -33,7 +33,8 @@ def said(table: pd.DataFrame, outcome: str, over: str | None = None) -> pd.DataF
     """
     if "kind" not in table or "statement" not in table:
         return table.iloc[:0]
-    rows = table[table["kind"].eq("statement") & table["outcome"].eq(outcome)]
+    rows: Any = table
+    rows = rows[rows["kind"].eq("statement") & rows["outcome"].eq(outcome)]
     if over is not None:
         rows = rows[rows["over"].eq(over)]
     odd = rows[~rows["statement"].isin(FORMS)]
@@ -101,17 +102,20 @@ def read_statements(x: Inputs, outcome: str, over: str, curve: Any, axis: Any) -
     import pytensor.tensor as pt
 
     row = x.data("statement__row", dtype="int64")
-    height, position = curve[row], pt.log(axis[row])
-    weight = pt.exp((height - 200.0) / SHARPNESS)
+    height: Any = curve[row]
+    position: Any = pt.log(axis[row])
+    weight: Any = pt.exp((height - 200.0) / SHARPNESS)
     top = (weight * position).sum() / (weight.sum() + 1e-250)
-    at, sd = x.data("statement_optimum__value"), x.data("statement_optimum__sd")
+    at = x.data("statement_optimum__value")
+    sd: Any = x.data("statement_optimum__sd")
     x.term("statement_optimum", -0.5 * ((at - top) / sd) ** 2 - pt.log(sd))
 
     beyond = x.data("statement_declines__value")
 
     def near(ln_value: Any) -> Any:
-        kernel = pt.exp(-0.5 * ((ln_value[:, None] - position[None, :]) / 0.1) ** 2)
+        kernel: Any = pt.exp(-0.5 * ((ln_value[:, None] - position[None, :]) / 0.1) ** 2)
         return (kernel * height[None, :]).sum(axis=1) / (kernel.sum(axis=1) + 1e-250)
 
-    fall = near(beyond) - near(beyond + float(np.log(2.0)))
-    x.term("statement_declines", -pt.softplus(-fall / DECLINE))
+    fall: Any = near(beyond) - near(beyond + float(np.log(2.0)))
+    missing: Any = pt.softplus(-fall / DECLINE)
+    x.term("statement_declines", -missing)

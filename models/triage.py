@@ -176,7 +176,7 @@ def _anode(ohm_cm2: float | None, preparation: str | None) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
-def _judge(row: pd.Series, chance: dict[str, float], p_anode: float, ohm_cm2: float | None,
+def _judge(row: Any, chance: dict[str, float], p_anode: float, ohm_cm2: float | None,
            fault: str | None) -> tuple[str, list[str]]:
     side = "low" if row["capacity_mAh_g"] < row["given"] else "high"
     seen = (f"{row['capacity_mAh_g']:.1f} mAh/g at {row['c_rate']:g}C; expected of this cell "
