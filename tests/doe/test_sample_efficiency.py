@@ -103,3 +103,42 @@ def test_the_table_shows_each_law_and_says_simulated(benchmark, scores):
     assert "**regime-1** (simulated), 2 mills" in text
     assert "| random search | minus scikit-optimize GP | +0 (" in text
     assert "90 % equal-tailed" in text
+
+
+def made_up(strategy, found_after, most=8):
+    """Campaigns that have found it from the given numbers of experiments on."""
+    return pd.DataFrame([
+        {"law_version": "made-up", "seed": seed, "strategy": strategy, "within": 0.02,
+         "word": "mill", "recommended_ratio": {
+             str(k): 1.0 if k >= after else 0.5 for k in range(4, most + 1)}}
+        for seed, after in enumerate(found_after)
+    ])
+
+
+def test_experiments_until_a_share_has_found_it_are_a_ratio_with_its_interval(scores):
+    ours, peer = [4, 5, 5, 8] * 10, [8, 8, 99, 99] * 10
+    done = pd.concat([made_up("physics", ours), made_up("skopt_gp", peer)])
+    table = scores.until_table(done, peers=("skopt_gp",)).set_index("share")
+    assert table.at[0.5, "ours"] == 5 and table.at[0.5, "theirs"] == 8
+    assert table.at[0.5, "ratio"] == pytest.approx(5 / 8)
+    # the peer never gets to 90 %: counted with one experiment more than were made
+    assert table.at[0.9, "ours"] == 8 and table.at[0.9, "theirs"] == 9
+    assert (table["low"] <= table["ratio"]).all() and (table["ratio"] <= table["high"]).all()
+    assert table.at[0.5, "high"] < 1.0
+    text = scores.until_markdown(scores.until_table(done, peers=("skopt_gp",)))
+    assert "over 8" in text and "scikit-optimize GP" in text
+
+
+def test_the_reliability_of_a_ranking_is_inside_its_band_where_it_is_right(scripts):
+    ranking = scripts("ranking")
+    rng = np.random.default_rng(0)
+    right, bold = [], []
+    for seed in range(600):
+        p = rng.dirichlet(np.full(5, 0.5))
+        best = int(rng.choice(5, p=p))
+        right.append({"seed": seed, "p": p.tolist(), "best": best})
+        sharp = p**2 / (p**2).sum()
+        bold.append({"seed": seed, "p": sharp.tolist(), "best": best})
+    honest, too_sure = ranking.reliability(right, draws=400), ranking.reliability(bold, draws=400)
+    assert honest["inside"] and honest["error"] < honest["error_high"] * 1.5
+    assert not too_sure["inside"] and too_sure["error"] > 2.0 * too_sure["error_high"]
