@@ -7,7 +7,7 @@ A campaign tries a few settings, one to three batches each with one cell, and ra
 (`Campaign.rank`). The truth of a campaign is drawn from
 
 - ``process``: the Gaussian process that a campaign without physics believes in, its
-  hyperparameters from their priors;
+  hyperparameters from their priors, the noise the same everywhere;
 - ``physics``: the capacity model's prior, ranked by a campaign with that model;
 - ``breakage``, ``regime``: virtual mills, whose laws are not the model's, ranked with physics;
 - ``gp``: virtual mills without any physics, ranked without a model.
@@ -55,7 +55,7 @@ def process(settings: pd.DataFrame, seed: int, readings: np.ndarray) -> World:
     width = x.shape[1]
     prior = belief.ALONE
     theta = np.exp(prior.sample(1, width, rng)[0])
-    lengths = theta[LENGTH:] * np.sqrt(width)
+    lengths = theta[LENGTH : LENGTH + width] * np.sqrt(width)
     apart = np.sqrt((((x[:, None] - x[None]) / lengths) ** 2).sum(-1) * 5.0)
     kernel = (1.0 + apart + apart**2 / 3.0) * np.exp(-apart)
     root = np.linalg.cholesky(kernel + 1e-9 * np.eye(len(x)))
