@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from . import asking, intake, posterior, recommend, weighing
+from . import asking, intake, posterior, recommend
 from . import state as states
 from .declaration import Declaration, declare, differences, from_dict
 from .errors import CampaignError, unknown
@@ -355,7 +355,7 @@ class Campaign:
         d = self._declaration
 
         def decide(state: State) -> tuple[list[Event], tuple[Views, list[str]]]:
-            pair = [self._setting(given, state) for given in (a, b)]
+            pair = [states.setting(given, state, d) for given in (a, b)]
             names = [
                 given if isinstance(given, str) else recommend.label(setting.iloc[0], d.space)
                 for given, setting in zip((a, b), pair, strict=True)
@@ -478,22 +478,6 @@ class Campaign:
     def _nothing_measured(self) -> CampaignError:
         return CampaignError(
             f"no setting has a reading of {self.objective} yet; record results first"
-        )
-
-    def _setting(self, given: Any, state: State) -> pd.DataFrame:
-        if isinstance(given, str):
-            if given not in state.suggestions.index:
-                known = state.suggestions.index
-                raise CampaignError(unknown(given, known, "suggestion of this campaign"))
-            ran: Any = state.rows[state.rows["suggestion"] == given]
-            ran = weighing.as_planned(ran, self.space)
-            source = ran.iloc[0] if len(ran) else state.suggestions.loc[given]
-            return pd.DataFrame([{n: source[n] for n in self.space.names}])
-        if isinstance(given, (Mapping, pd.Series)):
-            return self.space.frame(given).loc[:, self.space.names].reset_index(drop=True)
-        raise CampaignError(
-            f"{given!r} is neither the id of a suggestion nor a setting; write 's0001' or "
-            f"{{{self.space.names[0]!r}: ...}}"
         )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from .. import data
 from . import plots, weighing
 from .declaration import Declaration
+from .errors import CampaignError, unknown
 from .factors import Integer
 from .goals import Goals
 from .store import Event
@@ -246,3 +247,29 @@ def _told(e: Event) -> str:
         case "draws":
             return f"draws kept for {body['for'].split()[0]}, data up to event {body['data']}"
     return str(body.get("text", ""))
+
+
+def setting(given: Any, state: State, declaration: Declaration) -> pd.DataFrame:
+    """One setting, one row: of a suggestion by its id, as it was run if it was, or as it is given.
+
+    Raises
+    ------
+    CampaignError
+        If there is no such suggestion, or it is neither an id nor a setting.
+    """
+    names = declaration.space.names
+    if isinstance(given, str):
+        if given not in state.suggestions.index:
+            raise CampaignError(
+                unknown(given, state.suggestions.index, "suggestion of this campaign")
+            )
+        ran: Any = state.rows[state.rows["suggestion"] == given]
+        ran = weighing.as_planned(ran, declaration.space)
+        source = ran.iloc[0] if len(ran) else state.suggestions.loc[given]
+        return pd.DataFrame([{n: source[n] for n in names}])
+    if isinstance(given, (Mapping, pd.Series)):
+        return declaration.space.frame(given).loc[:, names].reset_index(drop=True)
+    raise CampaignError(
+        f"{given!r} is neither the id of a suggestion nor a setting; write 's0001' or "
+        f"{{{names[0]!r}: ...}}"
+    )
