@@ -17,6 +17,7 @@ from . import asking, intake, posterior, recommend
 from . import state as states
 from .declaration import Declaration, declare, differences, from_dict
 from .errors import CampaignError, unknown
+from .noted import noted
 from .posterior import Views
 from .ranking import LEVEL, Comparison, Ranking
 from .space import Space
@@ -206,7 +207,7 @@ class Campaign:
             ``predicted_batch_sd`` (sd of the mean of the next batch; NaN where batches cannot be
             told from cells), ``predicted_cell_sd`` (sd of one reading of the next cell),
             ``reason``; with several outcomes the same of each (``predicted_mean_porosity``), with
-            requirements ``predicted_p_meets``. ``attrs["notes"]`` holds remarks.
+            requirements ``predicted_p_meets``. Remarks stand below it and in ``attrs["notes"]``.
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
             raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")
@@ -224,9 +225,8 @@ class Campaign:
         names = [*self.space.names, *PREDICTED, *(c for c in told if c not in PREDICTED), "reason"]
         table = state.open(by)[names].reset_index()
         last = [e.body for e in state.events if e.kind == "suggest"][-1:]
-        table.attrs["notes"] = list(last[0]["notes"]) if last else []
         table.attrs["interval"] = f"{LEVEL:.0%} equal-tailed, mean of the setting"
-        return table
+        return noted(table, last[0]["notes"] if last else [])
 
     def record(self, results: Any, id: str | None = None) -> pd.DataFrame:
         """Record results: all rows, or none if anything is wrong with any of them.
@@ -245,7 +245,8 @@ class Campaign:
         Returns
         -------
         DataFrame
-            The rows as recorded; ``attrs["notes"]`` says what is unusual about them.
+            The rows as recorded; what is unusual about them stands below and in
+            ``attrs["notes"]``.
 
         Raises
         ------
@@ -267,9 +268,7 @@ class Campaign:
             return [], (rows, list(old.body["notes"]))
 
         rows, notes = self._write(decide)
-        table = states.rows_table(rows, d)
-        table.attrs["notes"] = notes
-        return table
+        return noted(states.rows_table(rows, d), notes)
 
     def drop(self, ids: str | Iterable[str], reason: str = "") -> None:
         """Give up open suggestions; the reason is kept and their settings are kept away from."""

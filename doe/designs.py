@@ -10,6 +10,7 @@ import pandas as pd
 
 from . import classical, fitted, optimal, plots, search, sk, terms
 from .errors import SpaceError, unknown
+from .noted import noted
 from .space import Space
 
 FILLING = ("lhs", "sobol", "halton", "maximin", "random")
@@ -191,8 +192,7 @@ def _classical(space: Space, kind: str, cut: str, options: dict[str, Any]) -> pd
     again = int(table.duplicated().sum()) - int(made.duplicated().sum())
     if again > 0 and cut == "move":
         notes.append(f"{again} settings came to lie on others")
-    table.attrs["notes"] = notes
-    return table
+    return noted(table, notes)
 
 
 def _optimal(

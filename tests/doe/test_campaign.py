@@ -537,3 +537,14 @@ def test_copies_of_a_file_get_the_same_suggestions_from_the_real_strategy_elsewh
     told = [json.loads(p.communicate(timeout=300)[0]) for p in both]
     assert told[0] == told[1]
     assert len(told[0]["rpm"]) == 2
+
+
+def test_notes_are_shown_below_the_table_and_what_is_cut_from_it():
+    from ssbayes.doe.noted import noted
+
+    table = noted(pd.DataFrame({"rpm": [300.0, 400.0]}), ["warm <up> first"])
+    assert "note: warm <up> first" in repr(table)
+    assert "<li>warm &lt;up&gt; first</li>" in table._repr_html_()
+    assert "note: warm" in repr(table[["rpm"]]) and "note: warm" in repr(table.head(1))
+    pd.testing.assert_frame_equal(table, noted(table, []))
+    assert "note" not in repr(noted(table, [])) and "note" not in repr(table["rpm"])
