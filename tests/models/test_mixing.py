@@ -35,12 +35,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def low(model):
-    return model.fit(at_low_rate(), seed=1, draws=1500)
+    return model.fit(at_low_rate(), seed=1, draws=1000)
 
 
 @pytest.fixture(scope="module")
 def all_rates(model):
-    return model.fit(literature(), seed=1, draws=1500)
+    return model.fit(literature(), seed=1, draws=1000)
 
 
 def chances(fit, **options):
