@@ -27,8 +27,9 @@ types:
 
 calibration: $(READY)
 	for model in milling capacity mixing mechanofusion annealing interphase fading compaction \
-	    conduction composition cell slurry quality transmission_line; do \
+	    conduction composition cell slurry quality; do \
 	    .venv/bin/python benchmarks/calibration.py $$model || exit 1; done
+	.venv/bin/python benchmarks/transmission_line.py --prior-draws 400 --start 700000
 	.venv/bin/python -m pytest -m slow
 
 benchmarks: $(READY)
