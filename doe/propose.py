@@ -262,6 +262,8 @@ def _search(
 
 def _in_runs(pool: Pool, n: int, many: int, rng: np.random.Generator) -> list[Pick]:
     """Choose ``n`` settings in runs of ``many`` that share the hard-to-change factors."""
+    if pool.teaches:
+        return run_choice.filled(pool, n, many, rng)
     picks: list[Pick] = []
     while len(picks) < n:
         lead = _one(pool, picks, pool.legal, rng)

@@ -26,6 +26,8 @@ LEADS = 6
 """Settings that are looked at as the lead of a run: by gain for their price, and by gain."""
 BESIDE = 96
 """Settings listed of the run of each of them."""
+NEAR = 256
+"""Settings listed of a run that is filled."""
 
 
 class Improvement:
@@ -141,6 +143,37 @@ def choose(
         picks += best[1]
         sizes.append(len(best[1]))
         prices.visit(pool.settings.iloc[best[1][0].index].to_dict())
+    return picks
+
+
+def filled(pool: Pool, n: int, many: int, rng: np.random.Generator) -> list[Pick]:
+    """``n`` settings that teach, in runs of ``many``: contrasts within a run cancel its error."""
+    picks: list[Pick] = []
+    sizes: list[int] = []
+    while len(picks) < n:
+        told = _known(pool, picks, sizes).scores(np.arange(len(pool.state)))
+        free = _free(pool, picks)
+        if not (told[free] > 0.0).any():  # nothing is left but to repeat
+            picks.append(pool.pick(1, rng, pool.legal, _state(pool, picks), picks)[0])
+            sizes.append(1)
+            continue
+        at = int(np.argmax(np.where(free, pool.weight * told, -np.inf)))
+        setting, score = pool.settings.iloc[at], float(told[at])
+        pool.add(plots.siblings(pool.space, setting, NEAR, rng), NEW)
+        gain = _known(pool, picks, sizes)
+        fellows = _free(pool, picks) & plots.same_run(pool.space, pool.settings, setting)
+        sizes.append(0)
+        for left in range(min(many, n - len(picks)) - 1, -1, -1):
+            picks.append(Pick(at, bool(pool.state[at] == TRIED), score))
+            sizes[-1] += 1
+            fellows[at] = False
+            if not left or not fellows.any():
+                break
+            gain.take(at)
+            open_ = np.flatnonzero(fellows)
+            each = gain.scores(open_, joined=True)
+            best = int(np.argmax(pool.weight[open_] * each))
+            at, score = int(open_[best]), float(each[best])
     return picks
 
 

@@ -215,10 +215,18 @@ class TestTeaching:
         assert dear.settings["sort"].nunique() == 2
         assert "which sort is best" in dear.reason[0]
 
-    def test_without_prices_a_run_does_not_ask_the_same_twice(self, physics_with):
-        """Settings of a run are chosen in view of each other when readings are to teach, too."""
-        asked = ask(METHODS, n=4, decide="sort")
+    @pytest.mark.parametrize("seed", range(3))
+    def test_without_prices_a_run_compares_levels_too(self, seed):
+        """Its error cancels between two sorts of one run, and not between two runs."""
+        asked = propose(METHODS, measured(METHODS, seed=seed), objective="y", n=4, seed=1,
+                        goals=goals(maximize="y", decide="sort"))  # fmt: skip
         assert runs(asked) == 1 and asked.settings["sort"].nunique() == 2
+
+    def test_without_prices_runs_are_filled_in_view_of_those_before(self):
+        asked = propose(METHODS, measured(METHODS), objective="y", n=10, seed=1,
+                        goals=goals(maximize="y", decide="sort"))  # fmt: skip
+        assert len(asked.settings) == len(asked.reason) == 10
+        assert not asked.settings.duplicated().any()
 
 
 def test_a_campaign_knows_its_prices_and_where_the_furnace_stands(tmp_path):

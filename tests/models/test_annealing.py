@@ -32,7 +32,7 @@ def statements(table, *names):
 @pytest.fixture(scope="module")
 def told(model, literature):
     """All five statements on temperature."""
-    return model.fit(statements(literature, *NAMED), statements=True)
+    return model.fit(statements(literature, *NAMED), statements=True, chains=2)
 
 
 @pytest.fixture(scope="module")

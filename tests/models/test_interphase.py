@@ -51,7 +51,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def of_table(model):
-    return model.fit(printed(), seed=1)
+    return model.fit(printed(), seed=1, chains=2)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def everything(cells):
 
 @pytest.fixture(scope="module")
 def fit(model, everything):
-    return model.fit(everything, seed=1)
+    return model.fit(everything, seed=1, chains=2)
 
 
 @pytest.fixture(scope="module")
