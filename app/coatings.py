@@ -61,9 +61,7 @@ def run(given: Namespace) -> None:
         with show.working(f"fitting interphase to {len(rows)} rows"):
             fit = model.fit(rows, seed=given.seed)
         evidence = coatings.from_fit(fit)
-        for row, reason in fit.encoded.left_out:
-            show.say(f"not used: row {row}: {reason}")
-        for note in fit.encoded.notes:
+        for note in [*fit.encoded.unused(), *fit.encoded.notes]:
             show.say(note)
     answer = coatings.side_by_side(evidence, weights=weights)
     table = answer.table.copy()

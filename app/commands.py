@@ -61,9 +61,7 @@ def fit(given: Namespace) -> None:
         summary = made.summary().reset_index()
     if not show.write(summary, given.out):
         summary_table(summary, f"{given.model}, {given.table}")
-        for row, reason in made.encoded.left_out:
-            show.say(f"not used: row {row}: {reason}")
-        for note in made.encoded.notes:
+        for note in [*made.encoded.unused(), *made.encoded.notes]:
             show.say(note)
     if given.check:
         with show.working("checking against the data"):

@@ -291,7 +291,8 @@ def report(fit: Fit) -> Report:
             elpd_level, k = leave_out(density)
             add(f"LOO by {level}, its effects integrated out ({len(names)})",
                 elpd_level.sum(), "", True)
-            add(f"{level}s with k-hat above 0.7", int((k > KHAT_LIMIT).sum()), "0",
+            many = "batches" if level == "batch" else f"{level}s"
+            add(f"{many} with k-hat above 0.7", int((k > KHAT_LIMIT).sum()), "0",
                 not (k > KHAT_LIMIT).any())
     for outcome in fit.model.outcomes:
         inside, n = predictive_coverage(fit, outcome.name, 0.9)
@@ -302,11 +303,11 @@ def report(fit: Fit) -> Report:
                 sentences.append(
                     f"only {inside} of {n} readings of {outcome.name} lie inside their 90 % "
                     "predictive interval: the model does not describe them")
-    for label, why in fit.encoded.left_out:
-        sentences.append(f"row {label} is not used: {why}")
+    sentences += fit.encoded.unused()
     sentences += fit.encoded.notes
     if fit.options["statements"]:
-        sentences.append("published statements (rows of kind 'statement') took part in this fit")
+        sentences.append("published statements (rows of kind 'statement') took part in this fit, "
+                         "those that the model has a term for")
     if not sentences:
         sentences.append("the chains agree and the readings lie where the model expects them")
     return Report(pd.DataFrame(rows), sentences, loo)

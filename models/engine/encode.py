@@ -16,7 +16,8 @@ from .ordinal import CATEGORIES, FAMILY, ranks
 if TYPE_CHECKING:
     from .lab_model import LabModel
 
-NOT_DONE = {"planned", "running", "failed", "abandoned", "conflict"}
+NOT_DONE = frozenset(registry.NOT_DONE)
+STATEMENT = "a published statement, not a reading"
 PARENTS: dict[str, tuple[str, ...]] = {
     "run": ("study", "mill", "run"),
     "batch": ("study", "mill", "run", "batch"),
@@ -53,6 +54,15 @@ class Encoded:
     notes: list[str] = field(default_factory=list)
     categories: dict[str, list[float]] = field(default_factory=dict)
 
+    def unused(self) -> list[str]:
+        """A sentence for each reason why rows or readings are not used."""
+        rows: dict[str, list[str]] = {}
+        for label, why in self.left_out:
+            rows.setdefault(why, []).append(str(label))
+        return [f"row {at[0]} is not used: {why}" if len(at) == 1 else
+                f"{len(at)} rows ({', '.join(at[:6])}{' ...' if len(at) > 6 else ''}) are not "
+                f"used: {why}" for why, at in rows.items()]
+
 
 def text(table: pd.DataFrame, column: str) -> pd.Series:
     """A text column with missing as the empty string; all empty where the column is absent."""
@@ -77,7 +87,7 @@ def usable(table: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[tup
     reason = pd.Series("", index=table.index, dtype=object)
     status, kind = text(table, "status"), text(table, "kind")
     reason[status.isin(NOT_DONE)] = "status " + status
-    reason[kind.eq("statement")] = "a published statement, not a reading"
+    reason[kind.eq("statement")] = STATEMENT
     asked = None if model.flow is None else model.flow.asked(table)
     needed = model.needed_for(*(outcome.name for outcome in model.outcomes))
     for name in [c.name for c in (*model.factors, *model.groups) if c.name in needed]:
@@ -165,6 +175,8 @@ def encode(table: pd.DataFrame, model: LabModel, *, statements: bool = False) ->
         If rows of unlike basis would be pooled, with the rows and the mend.
     """
     given, left = usable(table, model)
+    if statements:  # they take part in a way of their own
+        left = [(label, why) for label, why in left if why != STATEMENT]
     given, said = (given, []) if model.prepare is None else model.prepare(given, True)
     rows, notes = fill_labels(given, model)
     notes = [*said, *notes]

@@ -206,6 +206,20 @@ class TestReadings:
         encoded = encode(data.validate(told, TOY.columns, open=True), TOY)
         assert encoded.left_out == [(0, f"status {status}")]
 
+    def test_what_is_not_used_is_told_once_for_each_reason(self, table):
+        kind = ["statement"] * 3 + ["measured"] * (len(table) - 3)
+        status = ["done"] * 3 + ["planned"] + ["done"] * (len(table) - 4)
+        said = dict.fromkeys(["statement", "outcome", "over", "value"])
+        told = table.assign(kind=kind, status=status, **said)
+        told.loc[:2, list(said)] = ["optimum", "capacity_mAh_g", "rpm", 500.0]
+        told.loc[:2, "capacity_mAh_g"] = np.nan
+        told.loc[3, "capacity_mAh_g"] = np.nan
+        clean = data.validate(told, TOY.columns, open=True)
+        assert encode(clean, TOY).unused() == [
+            "3 rows (0, 1, 2) are not used: a published statement, not a reading",
+            "row 3 is not used: status planned"]
+        assert encode(clean, TOY, statements=True).unused() == ["row 3 is not used: status planned"]
+
     def test_unlike_kinds_are_not_pooled_in_silence(self, fit, table):
         mixed = table.assign(charge_mode=["CC"] * 6 + ["CCCV"] * (len(table) - 6))
         with pytest.raises(ValueError, match=r"unlike charge_mode .*CC: rows 0, 1.*pool="):
