@@ -102,8 +102,9 @@ def best_setting(curves: Any, axis: Any, *, larger: bool = True,
             f"{of} is best at {end:g}{suffix}, the edge of the tested range, with probability "
             f"{max(at_low, at_high):.2f}: this is no optimum, a wider range could move it.")
     else:
-        sentence = (f"{of} is best at {median:.0f}{suffix} (median; 90 % equal-tailed interval "
-                    f"{low:.0f} to {high:.0f}).")
+        low_, middle, high_ = (_written(v, points) for v in (low, median, high))
+        sentence = (f"{of} is best at {middle}{suffix} (median; 90 % equal-tailed interval "
+                    f"{low_} to {high_}).")
     probability = float("nan")
     if within is not None:
         probability = float(((best >= within[0]) & (best <= within[1])).mean())
@@ -111,3 +112,11 @@ def best_setting(curves: Any, axis: Any, *, larger: bool = True,
                      f"{probability:.2f}.")
     return BestSetting(best, probability, within, median, low, high, at_low, at_high, verdict,
                        sentence)
+
+
+def _written(value: float, points: np.ndarray) -> str:
+    """A place on the axis with as many decimals as its points have about there."""
+    k = int(np.clip(np.searchsorted(points, value), 1, len(points) - 1))
+    gap = float(points[k] - points[k - 1])
+    decimals = next((d for d in range(12) if abs(round(gap, d) - gap) <= 0.05 * gap), 12)
+    return f"{value:.{decimals}f}"

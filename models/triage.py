@@ -102,24 +102,33 @@ def triage(fit: Fit, cell: Any, *, anode_ohm_cm2: float | None = None,
         anode_ohm_cm2)
     drawn = {given: _predicted(fit, rows, methods[0], given, seed) for given in (False, True)}
     drop = electrode.anode_drop(rows["c_rate"].to_numpy(dtype=float)[None, :], ohm_cm2)
-    drawn[True] = drawn[True] - of_method(fit, "anode_cost", methods[0])[:, None] * drop
+    before_anode = drawn[True]
+    drawn[True] = before_anode - of_method(fit, "anode_cost", methods[0])[:, None] * drop
     read = rows["capacity_mAh_g"].to_numpy(dtype=float)
     table = pd.DataFrame({"c_rate": rows["c_rate"], "capacity_mAh_g": read})
     chance = {}
     for given, label in ((False, "any"), (True, "given")):
         low, middle, high = np.quantile(drawn[given], [0.05, 0.5, 0.95], axis=0)
-        below = (drawn[given] < read).mean(axis=0)
-        least = 0.5 / len(drawn[given])
-        p = 2.0 * np.clip(np.minimum(below, 1.0 - below), least, 0.5)
+        p = _two_sided(drawn[given], read)
         table[label], table[f"{label}_low"], table[f"{label}_high"] = middle, low, high
         table[f"p_{label}"] = p
         chance[label] = float(min(1.0, p.min() * len(p)))
-    p_anode = _anode(anode_ohm_cm2, anode)
+    chance["before_anode"] = float(min(1.0, _two_sided(before_anode, read).min() * len(read)))
+    known_ohm = ohm_cm2 if ohm_cm2 > 0 and anode is not None else anode_ohm_cm2
+    p_anode = _anode(known_ohm, anode)
     worst = int(np.argmin(table["p_given"]))
-    action, sentences = _judge(table.iloc[worst], chance, p_anode, anode_ohm_cm2, fault)
-    if "utilization" not in rows or rows["utilization"].isna().all():
+    measured = bool("utilization" in rows and rows["utilization"].notna().any())
+    action, sentences = _judge(
+        table.iloc[worst], chance, p_anode, ohm_cm2, fault, measured)
+    if not measured:
         sentences.append("No utilization was measured: static and kinetic causes are not apart.")
     return Verdict(action, sentences, table, chance["any"], chance["given"], p_anode)
+
+
+def _two_sided(draws: np.ndarray, read: np.ndarray) -> np.ndarray:
+    """Two-sided predictive probability of each reading, ``(rates,)``."""
+    below = (draws < read).mean(axis=0)
+    return 2.0 * np.clip(np.minimum(below, 1.0 - below), 0.5 / len(draws), 0.5)
 
 
 def _predicted(fit: Fit, rows: pd.DataFrame, method: str, given: bool, seed: int) -> np.ndarray:
@@ -176,22 +185,28 @@ def _anode(ohm_cm2: float | None, preparation: str | None) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
-def _judge(row: Any, chance: dict[str, float], p_anode: float, ohm_cm2: float | None,
-           fault: str | None) -> tuple[str, list[str]]:
+def _judge(row: Any, chance: dict[str, float], p_anode: float, ohm_cm2: float,
+           fault: str | None, utilization: bool) -> tuple[str, list[str]]:
     side = "low" if row["capacity_mAh_g"] < row["given"] else "high"
     seen = (f"{row['capacity_mAh_g']:.1f} mAh/g at {row['c_rate']:g}C; expected of this cell "
-            f"{row['given']:.1f} ({row['given_low']:.1f} to {row['given_high']:.1f}, 90 %)")
+            f"{row['given']:.1f} (90 % equal-tailed interval {row['given_low']:.1f} to "
+            f"{row['given_high']:.1f})")
     if fault:
         return "discard", [f"A technical fault was seen ({fault}); the row stays, with status "
                            "failed, and no average counts it."]
     if chance["given"] >= ODD:
         said = [f"Not an outlier given what is known of it: {seen}."]
-        if chance["any"] < ODD:
+        if chance["any"] < ODD and ohm_cm2 > 0 and chance["before_anode"] < ODD:
+            said.append(f"Its method rarely gives such a cell; its anode ({ohm_cm2:g} ohm cm2) "
+                        "explains it, which is not the mixing's result.")
+        elif chance["any"] < ODD and utilization:
             said.append("Its method rarely gives such a cell; its utilization explains it. That "
                         "is the mixing's own result: dropping it would flatter the method.")
         return "keep", said
     gross = " grossly" if chance["given"] < STRANGE else ""
     said = [f"It is{gross} too {side}: {seen} (probability {chance['given']:.2g})."]
+    known = [name for name, there in (("its utilization", utilization),
+                                      ("its anode", ohm_cm2 > 0)) if there]
     if side == "low" and p_anode < ODD:
         said.append(f"Its anode is resistive ({ohm_cm2:g} ohm cm2; so high in {100 * p_anode:.2g} "
                     "% of anodes of this preparation): build it again with a new anode before "
@@ -200,6 +215,8 @@ def _judge(row: Any, chance: dict[str, float], p_anode: float, ohm_cm2: float | 
         said.append("More than its connected material can give: look at the weighed mass, the "
                     "utilization's window and the cycler's current.")
     else:
-        said.append("Neither its utilization nor its anode explains it: repeat the cell from the "
-                    "same batch, and keep both.")
+        why = {2: "Neither its utilization nor its anode explains it",
+               1: f"{''.join(known).capitalize()} does not explain it",
+               0: "Nothing was measured that could explain it"}[len(known)]
+        said.append(f"{why}: repeat the cell from the same batch, and keep both.")
     return "repeat", said

@@ -264,6 +264,17 @@ def test_a_monotone_response_has_its_optimum_at_the_edge(curve, larger, verdict)
     assert found.at_low_edge == (1.0 if not larger else 0.0)
 
 
+@pytest.mark.parametrize(("axis", "words"), [
+    (np.linspace(0.0, 1.0, 11), "best at 0.3 (median; 90 % equal-tailed interval 0.3 to 0.3)"),
+    (np.linspace(0.0, 1.0, 21), "best at 0.30 (median; 90 % equal-tailed interval 0.30 to 0.30)"),
+    (np.linspace(25.0, 700.0, 136), "best at 350 (median"),
+])
+def test_a_best_point_is_written_as_finely_as_its_axis(axis, words):
+    at = 0.3 if axis[-1] == 1.0 else 350.0
+    found = best_setting(-(axis[None, :] - at) ** 2 * np.ones((50, 1)), axis)
+    assert words in found.sentence
+
+
 def test_second_charge_capacity_is_best_at_the_edge_of_the_tested_range(model, literature):
     fit = model.fit(statements(literature, "capacity700", "complete400", "coverage300"),
                     statements=True)

@@ -55,7 +55,7 @@ def test_a_low_cell_whose_utilization_is_low_is_the_methods_own_result(fit: mode
 def test_a_low_cell_with_good_utilization_is_repeated(fit: models.Fit) -> None:
     found = triage(fit, cell(155.0, 0.91))
     assert found.action == "repeat" and found.p_given < 0.01
-    assert "Neither its utilization nor its anode" in str(found)
+    assert "Its utilization does not explain it" in str(found)
 
 
 def test_a_resistive_anode_is_not_read_as_bad_mixing(fit: models.Fit) -> None:
@@ -63,6 +63,26 @@ def test_a_resistive_anode_is_not_read_as_bad_mixing(fit: models.Fit) -> None:
     assert found.action == "repeat" and found.p_anode < 0.001 and "new anode" in str(found)
     usual = triage(fit, cell(155.0, 0.91), anode_ohm_cm2=9.0, anode="individual")
     assert usual.p_anode > 0.05 and "new anode" not in str(usual)
+
+
+def test_only_what_was_measured_is_said_not_to_explain_a_cell(fit: models.Fit) -> None:
+    both = triage(fit, cell(155.0, 0.91, anode_resistance_ohm_cm2=5.0))
+    assert "Neither its utilization nor its anode explains it" in str(both)
+    nothing = str(triage(fit, cell(120.0)))
+    assert "Nothing was measured that could explain it" in nothing and "Neither" not in nothing
+
+
+def test_what_a_bad_anode_explains_is_not_called_the_utilizations(fit: models.Fit) -> None:
+    found = triage(fit, cell(155.0, 0.91, anode_resistance_ohm_cm2=450.0))
+    assert found.p_any < 0.05 < found.p_given and found.action == "keep"
+    assert "its anode (450 ohm cm2) explains it" in str(found)
+    assert "utilization explains it" not in str(found)
+
+
+def test_the_resistance_of_the_row_is_compared_with_published_ones(fit: models.Fit) -> None:
+    row = cell(155.0, 0.91, anode_resistance_ohm_cm2=9.0)
+    assert triage(fit, row, anode="pressed with the cell").p_anode < 0.001
+    assert np.isnan(triage(fit, row).p_anode)
 
 
 def test_too_high_points_to_the_mass(fit: models.Fit) -> None:
