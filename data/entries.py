@@ -13,6 +13,18 @@ MISSING = frozenset({"", "nan", "na", "n/a", "n.a.", "none", "null", "<na>", "na
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PLAIN = r"[+-]?\d+(?:[.,]\d+)?"
 
+_MONTH = (
+    r"(?:jan(?:uary|uar)?|feb(?:ruary|ruar)?|mar(?:ch)?|mär(?:z)?|mrz|apr(?:il)?|may|mai|june?|juni"
+    r"|july?|juli|aug(?:ust)?|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)\.?"
+)
+_DATE = re.compile(
+    r"\d{1,2}([./-])\d{1,2}\1\d{2,4}(\s.*)?|\d{4}([./-])\d{1,2}\3\d{1,2}([\sT].*)?"
+    rf"|\d{{1,2}}[.\s-]*{_MONTH}[\s-]*\d{{0,4}}|{_MONTH}[\s-]*\d{{1,4}}",
+    re.I,
+)
+_SAME_UNIT = {"1/min": ("rpm", "u/min", "upm", "min-1"), "1/h": ("c",), "degC": ("°c", "c")}
+"""How a unit of the registry is also typed beside a number."""
+
 # unit -> (factor to that unit, the unit that was probably typed)
 _SLIPS: dict[str, list[tuple[float, str]]] = {
     "1": [(0.01, "per cent")],
@@ -92,6 +104,18 @@ def _wanted(spec: Column) -> str:
 def _mend(text: str, spec: Column) -> str:
     """Say how a text that is not a number should have been written."""
     x = spec.name
+    if text.strip("[]()") == spec.unit:
+        return "; this is the unit, which is fixed for this column: leave out the row of units"
+    if _DATE.fullmatch(text):
+        return (
+            "; this is a date, perhaps made by a spreadsheet: format the column as number and "
+            "type it again"
+        )
+    if re.fullmatch(r"\d{1,3}:\d{2}(:\d{2}(\.\d+)?)?", text):
+        return "; this is a time of the clock: write one number in the unit of the column"
+    if spec.unit == "1/h" and (found := re.fullmatch(r"C\s*/\s*(\d+(?:[.,]\d+)?)", text, re.I)):
+        per = float(found[1].replace(",", "."))
+        return f"; write {1 / per:.4g}" if per else "; write the rate as a number, such as 0.1"
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+", text):
         return "; write it without thousands separators"
     if re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", text):
@@ -112,8 +136,11 @@ def _mend(text: str, spec: Column) -> str:
     if spec.unit in ("1", "%") and (found := re.fullmatch(rf"({_PLAIN})\s*%", text)):
         share = float(found[1].replace(",", ".")) / (1 if spec.unit == "%" else 100)
         return f"; write {share:g}"
-    if found := re.fullmatch(rf"({_PLAIN})\s*[^\d\s].*", text):
-        return f"; write {found[1].replace(',', '.')} alone, without unit or remark"
+    if found := re.fullmatch(rf"({_PLAIN})\s*([^\d\s].*)", text):
+        same = {spec.unit.lower(), *_SAME_UNIT.get(spec.unit, ())}
+        sure = spec.unit in ("", "1") or found[2].strip(" []()").lower() in same
+        unless = "" if sure else f" if that is in {spec.unit}"
+        return f"; write {found[1].replace(',', '.')} alone{unless}, without unit or remark"
     if text in ("-", "–", "?", "x", "/"):
         return "; leave the cell empty when nothing was measured"
     if text.startswith("#"):

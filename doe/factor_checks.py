@@ -5,6 +5,7 @@ Each check raises `SpaceError` with the factor's name, what is wrong, and the me
 
 from __future__ import annotations
 
+import keyword
 import math
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..data import columns
 from .errors import SpaceError, unknown
 
 MAX_LEVELS = 100_000
+KEPT = ("predicted_", "planned_")
+"""What columns of suggestions and recorded rows begin with that no one sets."""
 
 
 def number(factor: Any, argument: str) -> float:
@@ -65,6 +68,35 @@ def check_name(factor: Any) -> None:
         raise SpaceError(
             f"{factor.name!r} is no column name; use letters, digits and _, such as 'milling_min'"
         )
+    if keyword.iskeyword(factor.name):
+        raise SpaceError(
+            f"{factor.name!r} is a word of rules and cannot name a factor; choose another"
+        )
+    if factor.name.startswith(KEPT):
+        raise SpaceError(
+            f"{factor.name}: names in predicted_ are kept for predictions, those in planned_ for "
+            "what was planned; choose another"
+        )
+    check_spelling(factor.name)
+    for argument in ("log", "sqrt", "hard"):
+        value = getattr(factor, argument)
+        if not isinstance(value, (bool, np.bool_)):
+            raise SpaceError(f"{factor.name}: {argument}={value!r} must be True or False")
+
+
+def check_spelling(name: str) -> None:
+    """Refuse a known column with other capitals, blanks or dashes: a table would not know it."""
+    if name in columns.COLUMNS:
+        return
+    same = [n for n in columns.COLUMNS if _bare_letters(n) == _bare_letters(name)]
+    if same:
+        known = columns.COLUMNS[same[0]]
+        unit = f", in {known.unit}" if known.unit not in ("", "1") else ""
+        raise SpaceError(f"{name!r} is no column that is known; write {same[0]!r}{unit}")
+
+
+def _bare_letters(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def check_bounds(factor: Any) -> None:

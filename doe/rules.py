@@ -90,6 +90,17 @@ class Ordered(str):
         return made
 
 
+class Listed(str):
+    """Kind of a text column whose values are known, in no order."""
+
+    values: tuple[str, ...]
+
+    def __new__(cls, values: Sequence[str]) -> Listed:
+        made = super().__new__(cls, "text")
+        made.values = tuple(values)
+        return made
+
+
 @dataclass(frozen=True)
 class Rule:
     """A parsed rule.
@@ -202,13 +213,32 @@ def _tree(text: str) -> ast.expr:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as problem:
-        hint = ""
-        if "=" in text and not any(op in text for op in ("==", "<=", ">=", "!=")):
-            hint = "; write '==' to compare"
-        raise RuleError(f"rule {text!r} cannot be read{hint}: {problem}") from None
+        raise RuleError(f"rule {text!r} cannot be read{_unread(text, problem)}") from None
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
         raise RuleError(f"rule {text!r} has more than {MAX_NODES} parts; split it in several")
     return tree
+
+
+SIGNS = {"=>": ">=", "=<": "<=", "\u2265": ">=", "\u2264": "<=", "\u2260": "!=", "<>": "!=",
+         "&&": "and", "||": "or", "\u00b7": "*", "\u00d7": "*", "\u2212": "-"}  # fmt: skip
+"""Signs that people type, and what a rule has for them."""
+
+
+def _unread(text: str, problem: Exception) -> str:
+    """What to write instead of a text that is no rule, and where reading ended."""
+    if not text.strip():
+        return ": it is empty; write a comparison, such as 'rpm <= 800'"
+    for typed, sign in SIGNS.items():
+        if typed in text:
+            return f"; write {sign!r} for {typed!r}"
+    if "=" in text and not any(op in text for op in ("==", "<=", ">=", "!=")):
+        return "; write '==' to compare"
+    place = getattr(problem, "offset", None)
+    at = f" at character {place}" if place else ""
+    return (
+        f"{at}; a rule is comparisons joined by 'and', 'or' and 'not', such as "
+        "'rpm >= 800 and milling_min > 20'"
+    )
 
 
 def _names(tree: ast.expr) -> tuple[str, ...]:
@@ -310,6 +340,9 @@ def _check(node: ast.expr, kinds: Mapping[str, str], text: str) -> str:
                     raise _refuse(text, node, f"a {left} is compared with a {right}")
                 if left == "text" and not isinstance(op, (ast.Eq, ast.NotEq)):
                     raise _refuse(text, node, "text can only be compared by == and !=")
+            for one, other in zip([node.left, *node.comparators], node.comparators, strict=False):
+                _known_value(one, other, kinds, text)
+                _known_value(other, one, kinds, text)
             return "truth"
         case ast.Call():
             return _check_call(node, kinds, text)
@@ -322,6 +355,16 @@ def _check(node: ast.expr, kinds: Mapping[str, str], text: str) -> str:
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
             return "number"
     raise _refuse(text, node, _not_allowed(node))
+
+
+def _known_value(column: ast.expr, value: ast.expr, kinds: Mapping[str, str], text: str) -> None:
+    """Refuse a text that the column never has: the rule would hold always or never, unnoticed."""
+    kind = kinds.get(column.id) if isinstance(column, ast.Name) else None
+    if not isinstance(kind, Listed) or not isinstance(value, ast.Constant):
+        return
+    if value.value not in kind.values:
+        shown = unknown(value.value, kind.values, f"value of {ast.unparse(column)}")
+        raise _refuse(text, value, shown)
 
 
 def _check_call(node: ast.Call, kinds: Mapping[str, str], text: str) -> str:
@@ -345,6 +388,8 @@ def _not_allowed(node: ast.expr) -> str:
     for op in ops:
         if type(op) in HINTS:
             return HINTS[type(op)]
+    if isinstance(node, ast.Tuple):
+        return "a comma joins nothing here; write decimals with a point, comparisons with 'and'"
     shown = type(ops[0]).__name__
     return f"{shown} is not allowed; use comparisons, and, or, not, + - * / ** and functions"
 

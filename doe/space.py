@@ -79,7 +79,7 @@ class Space:
         self.forbidden = space_checks.texts("forbidden", forbidden)
         self.fixed = dict(fixed or {})
         self.derived = dict(derived or {})
-        self.soft = dict(soft or {})
+        self.soft = space_checks.soft(soft)
         self.per_run = per_run
         self.features = space_checks.texts("features", features)
         self.probable = space_checks.probable(probable)

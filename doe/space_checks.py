@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data import columns
+from ..data import columns, entries
 from ..data.carbon import is_bare, no_basis
-from . import rules
+from . import factor_checks, rules
 from .errors import SpaceError
 from .factors import Factor, Ordinal
 from .mixture import Mixture
-from .rules import Ordered
+from .rules import Listed, Ordered
 
 if TYPE_CHECKING:
     from .space import Space
@@ -40,6 +40,17 @@ def blocks(factors: Sequence[Any]) -> tuple[Factor | Mixture, ...]:
     return made
 
 
+def soft(given: Mapping[str, str] | None) -> dict[str, str]:
+    """Regions that are allowed, with what is known of them."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise SpaceError(
+            "soft maps a rule to what is known there; write soft={'rpm > 900': 'the jar gets hot'}"
+        )
+    return dict(given)
+
+
 def probable(given: Mapping[str, float] | None) -> dict[str, float]:
     """Rules with the probability at which they must hold."""
     if given is None:
@@ -60,6 +71,8 @@ def check_names(space: Space) -> None:
     for name in space.names:
         if name not in columns.COLUMNS and name not in mixed and is_bare(name):
             raise SpaceError(f"{no_basis(name)}. A part of a Mixture needs none")
+    for name, value in space.fixed.items():
+        _check_constant(name, value)
     for group in (space.fixed, space.derived):
         for name in group:
             if name in space.names:
@@ -67,6 +80,25 @@ def check_names(space: Space) -> None:
     twice = [n for n in space.names if space.names.count(n) > 1]
     if twice:
         raise SpaceError(f"{twice[0]} is declared twice; keep one")
+
+
+def _check_constant(name: str, value: Any) -> None:
+    """A constant is one number or text, plausible for its column, and says what it is of."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, np.generic)):
+        raise SpaceError(f"fixed[{name!r}] = {value!r} must be one number or one text")
+    if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+        raise SpaceError(f"fixed[{name!r}] = {value} must be a finite number; leave it out instead")
+    known = columns.COLUMNS.get(name)
+    if known is None:
+        if is_bare(name):
+            raise SpaceError(no_basis(name))
+        factor_checks.check_spelling(name)
+    elif known.kind != "text":
+        if isinstance(value, str) and not entries.number(value, known)[1]:
+            raise SpaceError(f"fixed[{name!r}] = {value!r} is a text; write it without quotes")
+        wrong = entries.number(value, known)[1]
+        if wrong:
+            raise SpaceError(f"fixed[{name!r}] = {value!r}; expected {wrong}")
 
 
 def check_run(space: Space) -> None:
@@ -88,7 +120,7 @@ def kinds(space: Space, certain: bool) -> dict[str, str]:
     Unless `certain`, those of uncertain rules come too: a model gives their values.
     """
     kinds: dict[str, str] = {
-        f.name: Ordered(f.values) if isinstance(f, Ordinal) else f.kind for f in space.factors
+        f.name: _kind(f) for f in space.factors
     }
     kinds |= {n: "text" if isinstance(v, str) else "number" for n, v in space.fixed.items()}
     kinds |= dict.fromkeys(space.derived, "number")
@@ -101,3 +133,13 @@ def kinds(space: Space, certain: bool) -> dict[str, str]:
             if name not in kinds and known is not None:
                 kinds[name] = "text" if known.kind == "text" else "number"
     return kinds
+
+
+def _kind(factor: Factor) -> str:
+    """"number", or "text" with the values that rules may name."""
+    if isinstance(factor, Ordinal):
+        return Ordered(factor.values)
+    if factor.kind != "text":
+        return "number"
+    assert factor.levels is not None
+    return Listed([*factor.levels, *([] if factor.only_if is None else ["none"])])

@@ -43,7 +43,15 @@ def refuse(path, content, **options) -> data.TableError:
         ("600,5,0.3,c1,165 ± 3", "capacity_mAh_g", "put 3 into a column capacity_mAh_g_sd"),
         ("600,5,0.3,c1,<90", "capacity_mAh_g", "put < into a column capacity_mAh_g_censored"),
         ("600,5,0.3,c1,90-95", "capacity_mAh_g", "capacity_mAh_g_low and capacity_mAh_g_high"),
-        ("600,5 min,0.3,c1,165", "milling_min", "write 5 alone"),
+        ("600,5 min,0.3,c1,165", "milling_min", "write 5 alone, without unit"),
+        ("600,1.5 h,0.3,c1,165", "milling_min", "write 1.5 alone if that is in min, without"),
+        ("600 rpm,5,0.3,c1,165", "rpm", "write 600 alone, without unit"),
+        ("600,5,0.3,c1,05.03.2025", "capacity_mAh_g", "this is a date"),
+        ("600,5,0.3,c1,2025-03-05", "capacity_mAh_g", "this is a date"),
+        ("600,5. Mrz,0.3,c1,165", "milling_min", "this is a date"),
+        ("600,Mar-05,0.3,c1,165", "milling_min", "this is a date"),
+        ("600,00:10,0.3,c1,165", "milling_min", "a time of the clock"),
+        ("1/min,5,0.3,c1,165", "rpm", "leave out the row of units"),
         ("600,5,30 %,c1,165", "porosity", "write 0.3"),
         ("600,5,0.3,c1,inf", "capacity_mAh_g", "finite"),
         ("600,5,0.3,c1,#DIV/0!", "capacity_mAh_g", "formula"),
@@ -66,6 +74,11 @@ def test_a_bad_cell_is_named_with_its_row_its_value_and_the_mend(tmp_path, line,
 def test_a_utilization_in_per_cent(tmp_path, utilization, mend):
     error = refuse(tmp_path / "u.csv", f"rpm,milling_min,utilization\n600,5,{utilization}\n")
     assert mend in str(error)
+
+
+def test_a_rate_as_a_fraction_of_c(tmp_path):
+    error = refuse(tmp_path / "u.csv", "rpm,milling_min,c_rate\n600,5,C/20\n")
+    assert "write 0.05" in str(error)
 
 
 def test_all_bad_cells_come_at_once_and_a_long_list_is_cut_in_print_only(tmp_path):

@@ -62,6 +62,11 @@ def test_agrees_with_python_itself(rng):
     [
         ("rmp <= 3", "did you mean 'rpm'"),
         ("rpm = 3", "write '==' to compare"),
+        ("rpm => 3", "write '>=' for '=>'"),
+        ("rpm \u2265 3", "write '>=' for '\u2265'"),
+        ("rpm < 3 && milling_min < 2", "write 'and' for '&&'"),
+        ("rpm > 900,5", "write decimals with a point"),
+        ("rpm > 8 rpm", "comparisons joined by"),
         ("rpm", "is a number, not a comparison"),
         ("1 < 2", "names no column"),
         ("rpm < 3 & milling_min < 2", "write 'and' for '&'"),
