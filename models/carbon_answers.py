@@ -247,7 +247,8 @@ def collapse(fit: Fit, cb_parts: float, reference: float, *, c_rate: float = 1.0
     c_rate
         Rate (1/h).
     of
-        ``"batches"``: of the measured batches of these contents, their deviations in it;
+        ``"batches"``: of the measured batches of these contents, their deviations in it, the
+        geometric mean where there are several of one content;
         ``"mean"``: of what is expected of new ones.
     **fixed
         Columns that differ from the model's defaults.
@@ -265,7 +266,7 @@ def collapse(fit: Fit, cb_parts: float, reference: float, *, c_rate: float = 1.0
     if of not in {"batches", "mean"}:
         raise ValueError(f"of={of!r} is none of 'batches', 'mean'")
     pair = [cb_parts, reference]
-    at = pd.DataFrame({"cb_parts": pair})
+    at, counts = pd.DataFrame({"cb_parts": pair}), [1, 1]
     if of == "batches":
         known = tried_batches(fit)
         found = [known[np.isclose(known["cb_parts"], x)] for x in pair]
@@ -275,11 +276,15 @@ def collapse(fit: Fit, cb_parts: float, reference: float, *, c_rate: float = 1.0
                     f"no batch of {x:g} parts was measured; there are "
                     f"{', '.join(f'{v:g}' for v in sorted(set(known['cb_parts'])))}. "
                     "Say of='mean' for what is expected of new batches")
-        at = pd.concat([rows.iloc[:1] for rows in found], ignore_index=True)
+        at = pd.concat(found, ignore_index=True)
+        counts = [len(rows) for rows in found]
     at = at.assign(c_rate=c_rate, **fixed)
     names = ("quantity:utilization", "quantity:active_capacity", f"mean:{OUTCOME}")
     values = fit.response(OUTCOME).evaluate(names, at)
-    static, kinetic, total = (values[name][:, 0] / values[name][:, 1] for name in names)
+    static, kinetic, total = (
+        np.exp(np.log(part[:, : counts[0]]).mean(axis=1)
+               - np.log(part[:, counts[0] :]).mean(axis=1))
+        for part in (values[name] for name in names))
     rows = []
     for name, draws in (("static", static), ("kinetic", kinetic), ("total", total)):
         low, median, high = _interval(draws)
@@ -288,7 +293,10 @@ def collapse(fit: Fit, cb_parts: float, reference: float, *, c_rate: float = 1.0
     table = pd.DataFrame(rows).set_index("factor")
     s, k = table.loc["static"], table.loc["kinetic"]
     sentence = (
-        f"{cb_parts:g} against {reference:g} parts at {c_rate:g}C, initially: utilization changes "
+        f"{cb_parts:g} against {reference:g} parts at {c_rate:g}C ("
+        + ("new batches, their mean" if of == "mean" else
+           f"measured batches, {counts[0]} against {counts[1]}")
+        + "), initially: utilization changes "
         f"by a factor of {s['median']:.2f} (90 % equal-tailed interval {s['low']:.2f} to "
         f"{s['high']:.2f}), the connected material delivers {k['median']:.3f} as much "
         f"({k['low']:.3f} to {k['high']:.3f}).")

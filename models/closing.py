@@ -56,14 +56,17 @@ def what_closes(
     Raises
     ------
     ValueError
-        If a candidate measures nothing that the model explains.
+        If a candidate measures nothing that the model explains, or no whole number of batches.
     """
     name = outcome or fit.model.outcomes[0].name
     mean = fit.predict(pd.DataFrame([dict(target)]), outcome=name).to_numpy()[:, 0]
     low, high = np.quantile(mean, [0.5 - level / 2, 0.5 + level / 2])
     known = [o.name for o in fit.model.outcomes]
     shares = []
-    repeats = number(candidates, "batches", 1.0).astype(int)
+    repeats = number(candidates, "batches", 1.0)
+    for k in np.flatnonzero(~((repeats >= 1) & (repeats == np.floor(repeats)))):
+        raise ValueError(
+            f"candidate {k}: batches = {repeats[k]:g} must be a whole number from 1 on")
     for k, (row, count) in enumerate(zip(candidates.to_dict("records"), repeats, strict=True)):
         measured = row.get("measure")
         if measured not in known:

@@ -32,7 +32,8 @@ def heckel_lines(table: pd.DataFrame, *, above_MPa: float) -> pd.DataFrame:
     Parameters
     ----------
     table
-        Rows with ``pelletizing_MPa``, ``relative_density`` and ``density_state``.
+        Rows with ``pelletizing_MPa``, ``relative_density`` and ``density_state``; a density that
+        is a bound is no point of a line, and left out.
     above_MPa
         Lowest pressure of the line: the regime boundary. What was pressed less is rearranging,
         and left out.
@@ -54,7 +55,8 @@ def heckel_lines(table: pd.DataFrame, *, above_MPa: float) -> pd.DataFrame:
     density, highest = number(table, DENSITY), number(table, HIGHEST)
     status, kind = text(table, "status"), text(table, "kind")
     usable = (~np.isnan(density) & ~np.isnan(highest) & ~status.isin(NOT_DONE).to_numpy()
-              & kind.ne("statement").to_numpy())
+              & kind.ne("statement").to_numpy()
+              & text(table, f"{DENSITY}_censored").eq("").to_numpy())
     state = text(table, STATE)
     problems = [Problem(label, STATE, None, "'in die' or 'out of die': the two are never pooled")
                 for label in table.index[usable & state.eq("").to_numpy()]]

@@ -26,6 +26,10 @@ BATCH_HOLDS = (
     "the batch SD holds everything that changes from batch to batch (operator, day, grinding, "
     "powder); such data do not separate them"
 )
+OPERATORS_APART = (
+    "operators who made several batches have an SD of their own, which the batch SD does not hold; "
+    "a next batch is that of a new operator"
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,15 @@ def of_method(fit: Fit, name: str, method: str) -> np.ndarray:
     return values[:, fit.encoded.levels["method"].index(method) + 1] if values.ndim > 1 else values
 
 
+def operator_spread(fit: Fit) -> np.ndarray:
+    """SD between operators at 0.1C (mAh/g), one value a draw; 0 where the batch SD holds it.
+
+    An operator has an effect apart from that of a batch where one made several batches.
+    """
+    told = bool(np.any(fit.encoded.columns["operator"] > 0))
+    return draws(fit, "operator_sd") if told else np.zeros(fit.n_draws)
+
+
 def at_rate(
     fit: Fit, method: str, c_rate: float, composite_mass_mg: float = 0.0
 ) -> dict[str, np.ndarray]:
@@ -73,7 +86,9 @@ def at_rate(
     dict
         ``mean``; ``batch_sd``, ``cell_sd`` and ``next_cell_sd``; their parts ``batch_static``,
         ``batch_kinetic``, ``cell_static``, ``cell_reading`` (kinetic deviations and reading noise)
-        and ``balance`` (zero without a composite mass); ``slope``, dq/dtheta; ``noise_nu``.
+        and ``balance`` (zero without a composite mass); ``operator`` (zero where no operator
+        made several batches), which is no part of ``batch_sd``; ``slope``, dq/dtheta;
+        ``noise_nu``.
 
     Raises
     ------
@@ -101,12 +116,14 @@ def at_rate(
         "batch_static": of("batch_sd") * static, "batch_kinetic": of("batch_sd") * kinetic,
         "cell_static": of("cell_sd") * static, "cell_reading": of("cell_sd") * kinetic,
         "balance": mean * float(electrode.balance_error(np.float64(composite_mass_mg))),
+        "operator": operator_spread(fit) * slope / slope_0,
     }
     batch_sd = np.hypot(parts["batch_static"], parts["batch_kinetic"])
     cell_sd = np.sqrt(parts["cell_static"]**2 + parts["cell_reading"]**2 + parts["balance"]**2)
     return parts | {
         "mean": mean, "slope": slope, "batch_sd": batch_sd, "cell_sd": cell_sd,
-        "next_cell_sd": np.hypot(batch_sd, cell_sd), "noise_nu": 2.0 + of("noise_nu"),
+        "next_cell_sd": np.sqrt(batch_sd**2 + cell_sd**2 + parts["operator"] ** 2),
+        "noise_nu": 2.0 + of("noise_nu"),
     }
 
 
@@ -142,7 +159,8 @@ def compare(
         raise ValueError(f"equal_within = {equal_within} mAh/g must not be negative")
     a, b = (at_rate(fit, m, c_rate, composite_mass_mg) for m in (first, second))
     rng = np.random.default_rng(seed)
-    batches = [m["mean"] + m["batch_sd"] * rng.normal(size=m["mean"].shape) for m in (a, b)]
+    batches = [m["mean"] + np.hypot(m["batch_sd"], m["operator"]) * rng.normal(
+        size=m["mean"].shape) for m in (a, b)]
     cells = [batch + _cell_deviation(m, rng) for m, batch in zip((a, b), batches, strict=True)]
     rows: dict[str, dict[str, Any]] = {}
 
@@ -228,7 +246,7 @@ def confounded(fit: Fit, methods: Sequence[str]) -> list[str]:
                 sentence = f"{method}: {part}"
                 if "not separable" in part and sentence not in said:
                     said.append(sentence)
-    return [*said, BATCH_HOLDS]
+    return [*said, OPERATORS_APART if operator_spread(fit).any() else BATCH_HOLDS]
 
 
 def components(
@@ -249,13 +267,14 @@ def components(
         "cell_static": ("cell, utilization", "balance error where no composite mass is given"),
         "cell_reading": ("cell, kinetics and reading noise", "each other: one reading a rate"),
         "balance": ("balance", ""),
+        "operator": ("operator", "what differs between operators besides their hand"),
     }
     known = [m for m in fit.encoded.levels["method"] if m]
     rows = []
     for method in known if methods is None else methods:
         found = at_rate(fit, method, c_rate, composite_mass_mg)
         for key, (name, with_what) in names.items():
-            if key == "balance" and composite_mass_mg == 0:
+            if key in ("balance", "operator") and not found[key].any():
                 continue
             share = found[key] ** 2 / found["next_cell_sd"] ** 2
             said = [n.partition(": ")[2] for n in confounded(fit, [method])[:-1]]

@@ -84,4 +84,8 @@ def optimum(fit: Fit, within: tuple[float, float] = (300.0, 1000.0), **fixed: An
         f"The optimum of E_m lies between {within[0]:g} and {within[1]:g} J/g with probability "
         f"{probability:.2f} ({used}); 90 % equal-tailed interval {low:.0f} to {high:.0f} J/g, "
         f"a factor of {high / low:.1f}.")
+    edge = float(np.mean((at == 0) | (at == len(path) - 1)))
+    if edge >= 0.01:
+        sentence += (f" With probability {edge:.2f} it is an end of the path ({SPEEDS[0]:g} to "
+                     f"{SPEEDS[1]:g} 1/min), which a longer path would move.")
     return Optimum(energy, within, probability, median, low, high, statements, sentence)

@@ -85,7 +85,7 @@ def casting(
     Returns
     -------
     DataFrame
-        The settings with ``viscosity_Pa_s`` (median and 90 % equal-tailed interval) and the
+        The settings with ``median_Pa_s`` and its 90 % equal-tailed interval (Pa s), and the
         probabilities ``p_below``, ``p_inside``, ``p_above``, which add up to 1.
 
     Raises
@@ -204,7 +204,7 @@ def rank_reversal(
                       "p_one_denser": float((apart < 0).mean())}
     reversed_ = fewer[0] != fewer[1]
     first_dry = fewer[0] & ~fewer[1]
-    sentence = (f"P(rank reversed by pressing) = {reversed_.mean():.2f}: "
+    sentence = (f"P(rank reversed by pressing) = {reversed_.mean():.2f} for typical sheets: "
                 f"{first_dry.mean():.2f} that the one is denser dry and not when pressed, "
                 f"{(~fewer[0] & fewer[1]).mean():.2f} the other way round")
     differ = [n for n in SETTINGS if np.ptp(number(settings, n, 0.0)) > 0]

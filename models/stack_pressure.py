@@ -158,7 +158,7 @@ def at_stack_pressure(
     Raises
     ------
     ValueError
-        Naming a row without a stack pressure.
+        Naming a row without a stack pressure, or a mean of several cells at another pressure.
     """
     now = number(table, "stack_MPa")
     value, sd = number(table, outcome), number(table, f"{outcome}_sd", 0.0)
@@ -166,13 +166,20 @@ def at_stack_pressure(
     if len(lacking):
         raise ValueError(f"row {table.index[lacking[0]]} states no stack_MPa: it cannot be brought "
                          "to another pressure")
+    means = np.flatnonzero((number(table, f"{outcome}_n") > 1) & ~np.isnan(value) & (now != to_MPa))
+    if len(means):
+        raise ValueError(
+            f"row {table.index[means[0]]} is a mean of several cells: its {outcome}_sd is their "
+            "spread and cannot hold the error of the correction; give one row a cell")
     found = {p: stack_correction(source, float(p), to_MPa, **options)
              for p in np.unique(now[~np.isnan(now)]) if p != to_MPa}
     factor = np.array([found[p].factor if p in found else 1.0 for p in now])
     extra = np.array([found[p].sd_ln if p in found else 0.0 for p in now])
     done = table.copy()
     done[outcome] = value * factor
-    done[f"{outcome}_sd"] = np.sqrt((sd * factor) ** 2 + (value * factor * extra) ** 2)
+    wider = np.sqrt((sd * factor) ** 2 + (value * factor * extra) ** 2)
+    unknown = np.isnan(number(table, f"{outcome}_sd")) & (extra == 0)
+    done[f"{outcome}_sd"] = np.where(unknown, np.nan, wider)
     done["stack_MPa"] = to_MPa
     done["correction"], done["correction_sd_ln"] = factor, extra
     done["prior_driven"] = [p in found and found[p].prior_driven for p in now]

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.problems import Problem, TableError
-from .engine.encode import number
+from .engine.encode import number, text
 
 HARD = "above Wiener's bound"
 SOFT = "above Hashin-Shtrikman's bound"
@@ -119,7 +119,7 @@ def refuse_impossible(
     value = number(table, outcome)
     share = np.broadcast_to(1.0 if volume_share is None else volume_share, len(table))
     problems = []
-    for k in np.flatnonzero(np.nan_to_num(value) > electrolyte_mS_cm):
+    for k in np.flatnonzero((np.nan_to_num(value) > electrolyte_mS_cm) & ~_below(table, outcome)):
         most = hashin_shtrikman(share[k], electrolyte_mS_cm)
         mends = [f"{value[k]:g} {unit} is {value[k] * factor:g} mS/cm" for unit, factor
                  in UNITS.items() if PLAUSIBLE * electrolyte_mS_cm < value[k] * factor <= most]
@@ -130,6 +130,11 @@ def refuse_impossible(
             f"of the electrolyte alone{hint}"))
     if problems:
         raise TableError(where, problems)
+
+
+def _below(table: pd.DataFrame, outcome: str) -> np.ndarray:
+    """Rows whose reading is only an upper bound ("below 5"), which nothing forbids to be high."""
+    return text(table, f"{outcome}_censored").eq("<").to_numpy()
 
 
 def check(
@@ -171,7 +176,8 @@ def check(
     value = number(table, outcome)
     bounds = {f.__name__: np.asarray(f(share, electrolyte_mS_cm))
               for f in (wiener, hashin_shtrikman, bruggeman)}
-    above = [value > bounds["wiener"], value > bounds["hashin_shtrikman"]]
+    least = ~_below(table, outcome)
+    above = [least & (value > bounds["wiener"]), least & (value > bounds["hashin_shtrikman"])]
     found = pd.DataFrame({
         "reading": value, **bounds,
         "flag": np.select(above, [HARD, SOFT], ""),

@@ -78,6 +78,7 @@ def bound_encoder(*outcomes: str) -> Callable[..., dict[str, np.ndarray]]:
         for k, outcome in enumerate(outcomes):
             value, side = number(rows, outcome), text(rows, f"{outcome}_censored").to_numpy()
             cells, sd = number(rows, f"{outcome}_n", 1.0), number(rows, f"{outcome}_sd", 0.0)
+            sd = np.where(cells > 1, 0.0, sd)  # that between the cells of a mean is no error of it
             for row in np.flatnonzero(~np.isnan(value) & (side != "")):
                 found.append((k, row, value[row], 1.0 if side[row] == ">" else -1.0, cells[row],
                               sd[row]))

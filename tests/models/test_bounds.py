@@ -41,6 +41,12 @@ def test_bounds_are_listed_with_their_side_cells_and_stated_error():
                               [1, 1, 0.05, -1, 1, 0.01]]
 
 
+def test_the_spread_between_cells_is_no_error_of_their_mean():
+    rows = pd.DataFrame({"coverage": [0.97], "coverage_censored": [">"], "coverage_n": [4],
+                         "coverage_sd": [0.05]})
+    assert bound_encoder("coverage")(rows, rows, False)[NODE].tolist() == [[0, 0, 0.97, 1, 4, 0]]
+
+
 @pytest.mark.parametrize("empty", [pd.DataFrame(), pd.DataFrame({"coverage": [0.3]})])
 def test_a_table_without_bounds_has_an_empty_list(empty):
     assert bound_encoder("coverage")(empty, empty, False)[NODE].shape == (0, 6)

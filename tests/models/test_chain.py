@@ -7,6 +7,7 @@ its parameters, so that its posterior is known exactly. All data here are simula
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -531,6 +532,16 @@ class TestDecisions:
         assert found["closes"][0] == pytest.approx(1.0 - np.sqrt(left / now), abs=0.03)
         assert (found["closes"][1:] < 0.15).all()
         assert (found["width_after"] <= found["width_now"]).all()
+
+    @pytest.mark.parametrize("batches", [0.0, -1.0, 1.5])
+    def test_a_candidate_needs_a_whole_number_of_batches(self, batches):
+        draws = np.linspace(0.0, 1.0, 8)[:, None]
+        fit: Any = SimpleNamespace(
+            model=SimpleNamespace(outcomes=[SimpleNamespace(name="porosity")], name="stub"),
+            predict=lambda *_, **__: SimpleNamespace(to_numpy=lambda: draws))
+        with pytest.raises(ValueError, match="whole number from 1 on"):
+            closing.what_closes(fit, {"milling_min": 10.0}, pd.DataFrame(
+                {"measure": ["porosity"], "batches": [batches]}))
 
     def test_a_reading_that_nothing_explains_is_named(self, crossed: Fit):
         with pytest.raises(ValueError, match="measures 'strain_pct', which 'porous"):

@@ -167,6 +167,14 @@ def test_lines_in_and_out_of_the_die_are_two():
     assert found["in die", "A", "Q"] == pytest.approx(600.0)
 
 
+def test_a_density_that_is_a_bound_is_no_point_of_a_line():
+    told = exact().assign(relative_density_censored=None)
+    bound = told.tail(1).assign(relative_density=0.80, relative_density_censored=">")
+    found = lines(pd.concat([told, bound], ignore_index=True), 500.0).iloc[0]
+    assert found["yield_pressure_MPa"] == pytest.approx(950.0, rel=1e-6)
+    assert found["readings"] == 5
+
+
 def test_releases_and_further_cycles_are_not_part_of_a_line():
     more = exact("in die", 600.0)
     released = more.tail(1).assign(stack_MPa=10.0, sweep="release", relative_density=0.7)

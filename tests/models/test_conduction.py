@@ -286,6 +286,17 @@ def test_comparisons_across_pressures_widen():
     assert done["stack_MPa"].tolist() == [80.0, 80.0]
     assert done["ionic_mS_cm_sd"].iloc[1] == 0.01 and done["ionic_mS_cm_sd"].iloc[0] > 0.017
     assert done["prior_driven"].tolist() == [True, False]
+    bare = conduction.at_stack_pressure(
+        table.drop(columns="ionic_mS_cm_sd"), 80.0, outcome="ionic_mS_cm")
+    assert bare["ionic_mS_cm_sd"].iloc[0] > 0  # an error that was never stated is not stated as 0
+    assert np.isnan(bare["ionic_mS_cm_sd"].iloc[1])
+
+
+def test_a_mean_of_pellets_has_no_room_for_the_error_of_its_correction():
+    table = pd.DataFrame({"stack_MPa": [50.0, 80.0], "ionic_mS_cm": [0.20, 0.24],
+                          "ionic_mS_cm_sd": [0.01, 0.01], "ionic_mS_cm_n": [3, 3]})
+    with pytest.raises(ValueError, match="row 0 is a mean of several cells"):
+        conduction.at_stack_pressure(table, 80.0, outcome="ionic_mS_cm")
 
 
 def test_another_laboratory_reads_a_third_to_a_half_off(fit):
@@ -329,6 +340,12 @@ def test_hard_and_soft_flags():
     assert found["flag"].tolist() == ["", "", bounds.SOFT, bounds.HARD]
     assert found.loc["b", "reading"] > found.loc["b", "bruggeman"]  # no bound
     assert "unit" in found.loc["d", "reason"]
+
+
+def test_a_reading_below_something_is_not_above_a_bound():
+    table = pd.DataFrame({"ionic_mS_cm": [0.60, 5.0, 0.60],
+                          "ionic_mS_cm_censored": ["<", "<", ">"]})
+    assert bounds.check(table, 1.25, 0.364)["flag"].tolist() == ["", "", bounds.HARD]
 
 
 def test_a_unit_that_cannot_be_is_refused_with_its_mend():

@@ -6,6 +6,7 @@ import pytest
 from ssbayes import data, doe, models
 from ssbayes.data.recipes import guest_volume_fraction
 from ssbayes.models import carbon_network, mechanofusion, shell
+from ssbayes.models.annealing_answers import prior_fit
 from ssbayes.models.carbon_answers import tried_batches
 from ssbayes.models.carbon_rows import as_parts
 from ssbayes.models.rate_order import contradictions
@@ -248,6 +249,27 @@ def test_the_factors_multiply_to_the_capacity_of_the_composite(fit):
     found = mechanofusion.collapse(fit, 3.0, 0.5)
     mass = (80 / 103) / (80 / 100.5)
     assert np.allclose(found.static * found.kinetic * mass, found.total, rtol=1e-6)
+
+
+def test_all_batches_of_a_content_are_compared_not_the_first_alone(model):
+    table = pd.DataFrame({
+        "batch": ["a", "b", "c"], "cell": ["1", "2", "3"], "cb_parts": [3.0, 3.0, 0.5],
+        "c_rate": 1.0, CAPACITY: [5.0, 20.0, 100.0]})
+    kept = {k: v[:20] for k, v in prior_fit(model, 20).parameters().items() if v.ndim < 3}
+    fit = models.Fit.from_draws(model, table, kept)
+    slots = fit.effect_shapes
+    rng = np.random.default_rng(0)
+    kept |= {name: rng.normal(size=fit.posterior[name].shape[1:]) for name in slots}
+    fit = models.Fit.from_draws(model, table, kept)
+    each = []
+    for name in ("a", "b"):
+        one = table[table["batch"].isin([name, "c"])]
+        at = fit.response(CAPACITY).mean(tried_batches(fit).assign(c_rate=1.0)[
+            lambda t, one=one: t["batch"].isin(one["batch"])])
+        each.append(at[:, 0] / at[:, 1])
+    found = mechanofusion.collapse(fit, 3.0, 0.5)
+    assert np.allclose(found.total, np.sqrt(each[0] * each[1]))
+    assert "measured batches, 2 against 1" in found.sentence
 
 
 def test_capacity_of_a_batch_is_the_product_of_its_parts(fit):

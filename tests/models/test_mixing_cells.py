@@ -147,6 +147,30 @@ def test_an_operator_with_one_batch_is_that_batch(model):
     assert codes.columns["operator"].tolist() == [1, 1, 0, 0]
 
 
+def test_a_next_batch_is_of_a_new_operator_where_the_batch_sd_does_not_hold_that(model):
+    table = pd.DataFrame({
+        "method": ["hand", "hand", "mill", "mill"], "batch": ["1", "2", "3", "4"],
+        "cell": ["a", "b", "c", "d"], "operator": ["Ada", "Ada", "Bo", "Bo"], "c_rate": 0.1,
+        "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0]})
+    numbers = {"utilization": 0.9, "active_capacity": 201.0, "rate_loss": 0.32, "rate_power": 0.6,
+               "batch_sd": 3.0, "cell_sd": 4.0, "static_share": 0.8, "kinetic_growth": 0.3,
+               "active_scatter": 4.0, "reference_error": 0.0, "noise_nu": 8.0,
+               "utilization_noise": 0.005, "anode_cost": 0.2, "operator_sd": 12.0}
+    kept = {name: np.full((50, *shape), numbers[name.partition(".")[2]])
+            for name, shape in model.graph({}).shapes.items()
+            if name.partition(".")[2] in numbers}
+    spread, note = {}, {}
+    for name, rows in (("told", table), ("not told", table.drop(columns="operator"))):
+        fit = models.Fit.from_draws(model, rows, kept)
+        spread[name] = mixing.at_rate(fit, "hand", 0.1)["next_cell_sd"]
+        note[name] = comparison.confounded(fit, ["hand"])[-1]
+        shown = mixing.components(fit).index.get_level_values("component")
+        assert ("operator" in shown) == (name == "told")
+        assert np.allclose(mixing.components(fit)["share"].groupby("method").sum(), 1.0)
+    assert np.allclose(spread["not told"], 5.0) and np.allclose(spread["told"], 13.0)
+    assert "of a new operator" in note["told"] and "operator, day" in note["not told"]
+
+
 @pytest.mark.parametrize("name", ["mixing", "capacity"])
 def test_a_broken_anode_is_named_with_the_mend(name):
     rows = pd.DataFrame({

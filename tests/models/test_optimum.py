@@ -32,6 +32,7 @@ def test_the_optimum_of_each_draw_is_found_within_the_path():
     assert found.probability == 0.75
     assert "without the published statements" in found.sentence
     assert "90 % equal-tailed" in found.sentence
+    assert "probability 0.50 it is an end of the path" in found.sentence  # 200 and 500 are outside
 
 
 def test_a_fit_of_another_model_is_refused():
