@@ -76,7 +76,7 @@ def fit(given: Namespace) -> None:
 def summary_table(summary: pd.DataFrame, title: str) -> None:
     """Print a fit's summary, then one sentence on what the data say nothing about."""
     show.table(summary.drop(columns=["prior", "meaning"]), title)
-    quiet = summary.loc[summary["informed_by"] != "data", "parameter"]
+    quiet = summary.loc[summary["informed_by"].eq("from the prior"), "parameter"]
     if len(quiet):
         show.say(f"The data say little about {len(quiet)} of {len(summary)} parameters; these "
                  f"numbers are the prior's: {', '.join(quiet)}.")

@@ -189,7 +189,7 @@ def _table(section: report.Section, frame: pd.DataFrame, caption: str) -> None:
 
 
 def _parameters(summary: pd.DataFrame, section: report.Section) -> None:
-    told = summary["informed_by"].eq("data")
+    told = summary["informed_by"].ne("from the prior")
     columns = [name for name in summary.columns if name not in ("prior", "meaning")]
     show.table(summary.loc[told, columns], "parameters of which these data say something")
     show.table(summary.loc[~told, columns[:5]],

@@ -294,7 +294,9 @@ class Fit:
         DataFrame
             Index ``parameter``; the interval's kind and level stand in the column names.
             ``sd_over_prior_sd`` compares widths (on the logarithm for scale parameters);
-            above 0.8 ``informed_by`` says "from the prior".
+            above 0.8 ``informed_by`` says "from the prior". "data, with X" means that the data
+            tell little more than a combination of the parameter and X; "data" may be published
+            statements too, where they took part.
         """
         return checks.summary(self, level)
 

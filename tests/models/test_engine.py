@@ -455,6 +455,25 @@ class TestChecks:
         assert summary.loc["toy.utilization_level", "informed_by"] == "from the prior"
 
 
+    def test_aliased_parameters_are_told_in_a_sum_only(self, table):
+        rng = np.random.default_rng(0)
+        half = OFFSET[1] / np.sqrt(2.0) * rng.normal(size=4000)
+        kept = {"toy.level": rng.normal(150.0, 1.0, 4000), "toy.slope": rng.normal(0, 1.0, 4000),
+                "toy.utilization_level": TOY.prior(
+                    "toy.utilization_level", TOY.graph({}).registry.priors[
+                        "toy.utilization_level"]).draw(rng, (4000,))}
+        slots = TOY.graph({}).shapes["toy.offset"]
+        for sign, word in ((-1.0, "data, with toy.offset[mill]"), (0.0, "data")):
+            offset = np.zeros((4000, *slots))
+            offset[:, 1] = half
+            offset[:, 2] = sign * half + (sign == 0) * 3.0 * rng.normal(size=4000)
+            fit = Fit.from_draws(TOY, table, kept | {"toy.offset": offset})
+            said = fit.summary()["informed_by"]
+            assert said["toy.offset[hand]"] == word
+            assert said["toy.level"] == "data"
+            assert said["toy.utilization_level"] == "from the prior"
+
+
 class TestStatements:
     def test_are_used_only_when_told_to(self):
         model, table = models.get("capacity"), data.load("frankenberg2025_milling")
