@@ -17,6 +17,7 @@ from . import factors as fac
 from . import goals as going
 from . import plan_runs, plots, weighing
 from .errors import CampaignError, listing, unknown
+from .factor_checks import check_spelling
 from .goals import Aim, Goals
 from .space import Space
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
 
 STRATEGIES = ("bayes", "random", "skopt")
+OPTIONS = ("statements", "estimator")
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ def declare(
     constants = _constants(space, fixed or {})
     for name in wanted.outcomes:
         _check_objective(name, space, constants)
+    _check_unit(unit, objective)
     lab_model = _resolve(model)
     made = Declaration(
         space=space.given(constants),
@@ -276,7 +279,10 @@ def _constants(space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
             raise CampaignError(f"{name} is a factor of the space and also fixed; keep one")
     known = {k: v for k, v in constants.items() if k in data.COLUMNS}
     if known:
-        data.validate(pd.DataFrame([known]), where="fixed")
+        clean = data.validate(pd.DataFrame([known]), where="fixed").iloc[0]
+        for name, value in known.items():  # "0.1" and 3 for a label are read as in a table
+            if isinstance(value, str) != isinstance(clean[name], str):
+                constants[name] = plain(clean[name])
     return constants
 
 
@@ -286,8 +292,25 @@ def _check_objective(objective: str, space: Space, constants: Mapping[str, Any])
     if objective.startswith("predicted_"):
         raise CampaignError(f"{objective}: names in predicted_ are kept for predictions")
     column = data.COLUMNS.get(objective)
+    if column is None:
+        check_spelling(objective)
+        if data.carbon.is_bare(objective):
+            raise CampaignError(data.carbon.no_basis(objective))
     if column is not None and column.kind == "text":
         raise CampaignError(f"{objective} is a text column; an objective is a number")
+
+
+def _check_unit(unit: Any, objective: str) -> None:
+    if unit is None:
+        return
+    if not isinstance(unit, str):
+        raise CampaignError(f"unit={unit!r} must be a text, such as 'mAh/g'")
+    known = data.COLUMNS.get(objective)
+    if known is not None and unit != known.unit:
+        raise CampaignError(
+            f"unit={unit!r}, but {objective} is in {known.unit!r}; convert the readings and leave "
+            "unit out, or choose another name"
+        )
 
 
 def _resolve(model: Any) -> LabModel | None:
@@ -387,6 +410,9 @@ def _prior(value: Any) -> Any:
 
 
 def _plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    for name in options:
+        if name not in OPTIONS:
+            raise CampaignError(unknown(name, OPTIONS, "option of a strategy"))
     made = {str(k): plain(v) for k, v in options.items()}
     try:
         return json.loads(json.dumps(made, allow_nan=False))

@@ -37,7 +37,18 @@ def read_results(results: object, declaration: Declaration) -> tuple[pd.DataFram
         table = results.to_frame().T
     elif isinstance(results, Mapping):
         single = all(np.ndim(v) == 0 for v in results.values())  # pyright: ignore
-        table = pd.DataFrame([dict(results)] if single else dict(results))
+        try:
+            table = pd.DataFrame([dict(results)] if single else dict(results))
+        except ValueError:
+            told = ", ".join(f"{k}: {np.size(v)}" for k, v in results.items())
+            raise CampaignError(
+                f"results have columns of unlike length ({told}); give each as many values"
+            ) from None
+    elif isinstance(results, (list, tuple)) and not all(isinstance(r, Mapping) for r in results):
+        raise CampaignError(
+            "results are a list of something else than rows; give one mapping a row, such as "
+            "[{'suggestion': 's0001', ...}]"
+        )
     else:
         try:
             table = pd.DataFrame(results)  # pyright: ignore
@@ -242,10 +253,13 @@ def _departures(clean: Any, declaration: Declaration, state: State) -> list[str]
     """What was run otherwise than suggested, each way said once."""
     notes: list[str] = []
     otherwise: dict[str, list[str]] = {}
+    further: dict[str, None] = {}
     for label, name in clean["suggestion"].dropna().items():
         row, asked = clean.loc[label], state.suggestions.loc[name]
         if asked["state"] == "abandoned":
             notes.append(f"{name} had been dropped and was run after all")
+        if asked["state"] == "done" and completion.none(row.get("cell")):
+            further.setdefault(str(name))
         for factor in declaration.space.factors:
             if not completion.none(row.get(weighing.PLANNED + factor.name)):
                 continue  # `weighing.notes` tells of it
@@ -255,6 +269,11 @@ def _departures(clean: Any, declaration: Declaration, state: State) -> list[str]
                 shown = [v if isinstance(v, str) else f"{v:.6g}" for v in (got, wanted)]
                 text = f"run with {factor.name} = {shown[0]}, suggested was {shown[1]}"
                 otherwise.setdefault(text, []).append(str(name))
+    if further:
+        notes.append(
+            f"{', '.join(further)} had a reading before: the new one counts as a further cell and "
+            "replaces nothing; a name in the column 'cell' says which"
+        )
     for text, names in otherwise.items():
         each = sorted(set(names))
         notes.append(f"{', '.join(each)} {'was' if len(each) == 1 else 'were'} {text}")

@@ -34,6 +34,7 @@ VERSION = 1
 APPLICATION = 0x53534259  # "SSBY" in the file's header: tells a campaign from other databases
 KINDS = ("declare", "suggest", "record", "abandon", "draws", "note")
 WAIT_S = 30.0
+RESTORE = "nothing was written to it; put a whole copy in its place"
 
 _SCHEMA = f"""
 create table event(seq integer primary key autoincrement, id text unique not null,
@@ -187,7 +188,9 @@ class Store:
         try:
             return [Event(kind, json.loads(body), id, seq, at) for seq, id, kind, at, body in rows]
         except ValueError:
-            raise StoreError(f"{self.name} is damaged: an event cannot be read") from None
+            raise StoreError(
+                f"{self.name} is damaged: an event cannot be read; {RESTORE}"
+            ) from None
 
     def close(self) -> None:
         """Forget a campaign in memory; a file needs no closing."""
@@ -229,7 +232,8 @@ class Store:
             return ""
         from .errors import did_you_mean
 
-        here = [p.name for p in self.path.parent.iterdir() if p.suffix == self.path.suffix]
+        others = [p for p in self.path.parent.iterdir() if p.suffix == self.path.suffix]
+        here = [p.name for p in others if p.name != self.path.name]
         near = did_you_mean(self.path.name, here)
         return near if near != "." else "; a Campaign(..., store=...) makes one"
 
@@ -258,6 +262,8 @@ def _check_header(path: Path, header: bytes) -> None:
     """Refuse by the header alone, so that a stranger's file is not even opened by SQLite."""
     if not header.startswith(b"SQLite format 3\0"):
         raise StoreError(f"{path} is no campaign file; choose another name, such as mill.db")
+    if len(header) < 100:
+        raise StoreError(f"{path} is cut short; {RESTORE}")
     if path.with_name(path.name + "-journal").exists():
         return  # another process is writing, or was killed: SQLite must look first
     version = int.from_bytes(header[60:64], "big")
@@ -319,5 +325,5 @@ def _told(name: str, problem: sqlite3.Error) -> str:
     if "readonly" in text or "unable to open" in text:
         return f"{name} cannot be written ({text}); check its folder and permissions"
     if "malformed" in text or "not a database" in text:
-        return f"{name} is damaged or no campaign file ({text})"
+        return f"{name} is damaged or no campaign file ({text}); {RESTORE}"
     return f"{name}: {text}"

@@ -225,6 +225,8 @@ WRONG = [
     ({"suggestion": ["s0001"] * 2, "porosity": [0.2, 0.3]}, "belongs to the batch"),
     ("no_such_file.csv", "no_such_file.csv"),
     (7, "give a table"),
+    ([1, 2], "one mapping a row"),
+    ({"suggestion": ["s0001"], "capacity_mAh_g": [1.0, 2.0]}, "suggestion: 1, capacity_mAh_g: 2"),
     ([], "no rows"),
 ]
 
@@ -255,6 +257,21 @@ def test_a_cell_measured_twice_is_found_across_records():
     campaign.record({"suggestion": "s0001", "cell": "a", "capacity_mAh_g": 150.0})
     with pytest.raises(data.TableError, match="with what is recorded"):
         campaign.record({"suggestion": "s0001", "cell": "a", "capacity_mAh_g": 151.0})
+
+
+def test_a_second_reading_of_a_suggestion_says_that_it_replaces_nothing():
+    campaign = begin()
+    campaign.suggest(1)
+    first = campaign.record({"suggestion": "s0001", "capacity_mAh_g": 150.0})
+    again = campaign.record({"suggestion": "s0001", "capacity_mAh_g": 160.0})
+    named = campaign.record({"suggestion": "s0001", "cell": "c", "capacity_mAh_g": 155.0})
+    assert not first.attrs["notes"] and not named.attrs["notes"]
+    assert "s0001 had a reading before" in again.attrs["notes"][0]
+
+
+def test_a_constant_typed_as_text_is_the_number():
+    campaign = begin(fixed={"c_rate": "0.1", "filling": 0.5, "study": 3})
+    assert campaign.declaration.fixed == {"c_rate": 0.1, "filling": 0.5, "study": "3"}
 
 
 def test_drop_names_what_it_cannot_drop():
@@ -379,7 +396,14 @@ def test_the_same_declaration_resumes_and_another_names_the_difference(tmp_path)
         ({"fixed": 3}, "is no mapping"),
         ({"model": "capacty"}, "did you mean 'capacity'"),
         ({"model": 3}, "give a name of models.catalog"),
-        ({"options": {"x": object()}}, "that a file cannot"),
+        ({"options": {"statements": object()}}, "that a file cannot"),
+        ({"options": {"statement": True}}, "did you mean 'statements'"),
+        ({"maximize": "capacity_mAhg"}, "write 'capacity_mAh_g', in mAh/g"),
+        ({"maximize": "cb_wt_pct"}, "name the basis"),
+        ({"unit": "Ah/kg"}, "capacity_mAh_g is in 'mAh/g'"),
+        ({"unit": 3}, "must be a text"),
+        ({"fixed": {"crate": 0.1}}, "write 'c_rate'"),
+        ({"fixed": {"carbon_wt_pct": 3}}, "name the basis"),
     ],
 )
 def test_bad_declarations_say_what_is_wrong(tmp_path, changes, message):

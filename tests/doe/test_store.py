@@ -154,6 +154,17 @@ def test_what_is_no_campaign_is_refused_and_untouched(tmp_path, what):
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
+def test_a_file_cut_in_its_head_says_so_and_an_empty_one_is_no_near_name(tmp_path):
+    declared(tmp_path / "mill.db")
+    whole = (tmp_path / "mill.db").read_bytes()
+    (tmp_path / "mill.db").write_bytes(whole[:50])
+    with pytest.raises(doe.StoreError, match="cut short; nothing was written to it"):
+        doe.Campaign.open(tmp_path / "mill.db")
+    (tmp_path / "mill.db").write_bytes(b"")
+    with pytest.raises(doe.StoreError, match=r"store=\.\.\.\) makes one"):
+        doe.Campaign.open(tmp_path / "mill.db")
+
+
 def test_a_missing_file_or_folder_is_named(tmp_path):
     declared(tmp_path / "mill.db")
     with pytest.raises(doe.StoreError, match=r"did you mean 'mill\.db'"):
