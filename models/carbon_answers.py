@@ -192,7 +192,7 @@ def optimum(fit: Fit, within: tuple[float, float] = (0.2, 1.0), *, c_rate: float
     best = path[curves.argmax(axis=1)]
     probability = float(((best >= within[0]) & (best <= within[1])).mean())
     low, median, high = _interval(best)
-    at_zero = float((best == path[0]).mean())
+    at_zero, at_end = (float((best == path[k]).mean()) for k in (0, -1))
     spread = float(np.median(fit.posterior["mechanofusion.batch_sd"].to_numpy()))
     resolved = not 1.0 - RESOLVED < probability < RESOLVED
     statements = bool(fit.options["statements"])
@@ -202,7 +202,10 @@ def optimum(fit: Fit, within: tuple[float, float] = (0.2, 1.0), *, c_rate: float
         + ("" if resolved else "unresolved: ")
         + f"P({within[0]:g} to {within[1]:g} parts) = {probability:.2f}, median {median:.2g}, "
         f"90 % equal-tailed interval {low:.2g} to {high:.2g} parts, P({path[0]:g} is best) = "
-        f"{at_zero:.2f}; batches of one recipe differ by {100 * spread:.0f} % (sd), "
+        f"{at_zero:.2f}"
+        + (f", P({path[-1]:g}, the end of the range, is best) = {at_end:.2f}"
+           if levels is None and at_end >= 0.05 else "")
+        + f"; batches of one recipe differ by {100 * spread:.0f} % (sd), "
         + ("with" if statements else "without") + " the published statements.")
     return NewBatch(best, within, probability, median, low, high, at_zero, spread, resolved,
                     statements, sentence)

@@ -1,5 +1,8 @@
 """Mechanofusion with carbon: what six batches settle, and what they leave open."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -231,6 +234,18 @@ def test_that_holds_for_either_end_of_the_usual_spread_of_batches(model, cells, 
 def test_the_spread_of_batches_is_never_zero(model):
     prior = model.priors.loc["mechanofusion.batch_sd"]
     assert prior["prior"].startswith("LogNormal")
+
+
+@pytest.mark.parametrize(("best", "said"), [(3.0, True), (0.5, False)])
+def test_a_best_content_at_the_end_of_the_range_is_called_that(best, said):
+    curve = SimpleNamespace(mean=lambda at: -np.abs(
+        np.tile(at["cb_parts"].to_numpy(), (10, 1)) - best))
+    stub: Any = SimpleNamespace(
+        model=SimpleNamespace(name="mechanofusion"), response=lambda _: curve,
+        posterior={"mechanofusion.batch_sd": SimpleNamespace(to_numpy=lambda: np.full(10, 0.1))},
+        options={"statements": False})
+    found = mechanofusion.optimum(stub)
+    assert ("P(3, the end of the range, is best) = 1.00" in found.sentence) == said
 
 
 # --- the collapse
