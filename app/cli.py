@@ -87,9 +87,11 @@ examples:
   ssbayes suggest --store mill.db -n 4 --out next.csv
   ssbayes suggest --store plain.db --space space.json --maximize my_score --unit 1
 
-space.json holds factors (Real, Integer, Choice, as in `ssbayes.doe`) and rules:
-  {"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000},
-               {"kind": "Choice", "name": "bead_mm", "values": [3, 5]}],
+space.json holds factors (Real, Integer, Choice, Ordinal, Mixture, as in `ssbayes.doe`) and rules:
+  {"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000, "hard": true},
+               {"kind": "Choice", "name": "bead_mm", "values": [3, 5]},
+               {"kind": "Mixture", "parts": {"active_fraction": [0.6, 0.8],
+                                             "electrolyte_fraction": [0.2, 0.4]}}],
    "forbidden": ["rpm > 900 and bead_mm == 5"]}
 """
 
@@ -178,7 +180,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", **out)
     new = made.add_argument_group("a new campaign")
     new.add_argument("--space", help="a ready-made space (milling, mechanofusion,\n"
-                     "annealing), or a .json file")
+                     "annealing, slurry), or a .json file")
     goal = new.add_mutually_exclusive_group()
     goal.add_argument("--maximize", metavar="COLUMN", help="the outcome to make large")
     goal.add_argument("--minimize", metavar="COLUMN", help="the outcome to make small")

@@ -48,13 +48,17 @@ def run(given: Namespace) -> None:
     """Print and write the rankings of a table's coatings."""
     from .. import data, models
     from ..doe import coatings
-    from .commands import literature
+    from .commands import InputError, literature
 
     model = models.get("interphase")
     rows = literature(given.table)
     if rows is None:
         rows = data.read(given.table, model.columns)
     weights = dict(_weight(text) for text in given.weight) or None
+    read = [name for name in ("resistance_ohm_cm2", "growth_ohm_cm2_sqrth") if name in rows]
+    if not len(read) or not rows[read].notna().any(axis=None):
+        raise InputError(f"{given.table} has no reading of resistance_ohm_cm2 or "
+                         "growth_ohm_cm2_sqrth; the columns are in `ssbayes coatings --help`")
     if given.sd is not None:
         evidence = coatings.assumed(rows, given.sd, seed=given.seed)
     else:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..doe import Campaign, Space
 
 
+PARTS_OF_A_SPACE = ("factors", "constraints", "forbidden", "fixed", "derived", "soft", "per_run",
+                    "features", "probable", "listed")
+
+
 class InputError(ValueError):
     """What was said on the command line cannot be done."""
 
@@ -92,7 +96,7 @@ def suggest(given: Namespace) -> None:
     campaign = opened(Path(store), given)
     with show.working(f"choosing {given.number} experiments"):
         table = campaign.suggest(given.number, by=given.by)
-    blank = table.assign(**{campaign.objective: None})
+    blank = table.assign(**dict.fromkeys(reversed(campaign.declaration.outcomes)))
     if show.write(blank, given.out):
         return
     show.table(table.drop(columns="reason"),
@@ -153,13 +157,18 @@ def space_of(text: str) -> Space:
         raise InputError(f"{text} is no JSON ({error})") from None
     if not isinstance(body, dict) or not isinstance(body.get("factors"), list):
         raise InputError(f'{text} must hold {{"factors": [...]}}; see `ssbayes suggest --help`')
+    strange = [key for key in body if key not in PARTS_OF_A_SPACE]
+    if strange:
+        from ..doe.errors import unknown
+
+        raise InputError(f"{text}: {unknown(strange[0], PARTS_OF_A_SPACE, 'part of a space')}")
     whole = {"constraints": [], "forbidden": [], "fixed": {}, "derived": {}, **body}
     try:
         return doe.Space.from_dict(whole)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{text}: a factor cannot be read ({error}); each needs kind (Real, Integer or "
-            "Choice), name, and low and high or values") from None
+            f"{text}: a factor cannot be read ({error}); each needs kind (Real, Integer, Choice, "
+            "Ordinal or Mixture), name, and low and high, values or parts") from None
 
 
 def assignment(text: str) -> tuple[str, float | str]:
@@ -211,7 +220,13 @@ def literature(name: str) -> pd.DataFrame | None:
     from .. import data
     from ..data.literature import WHAT
 
-    return data.load(name) if name in WHAT and not Path(name).exists() else None
+    if Path(name).exists():
+        return None
+    if name not in WHAT and not Path(name).suffix:
+        near = data.columns.did_you_mean(name, WHAT)
+        if near:
+            raise InputError(f"{name!r} is neither a file nor a literature table{near}")
+    return data.load(name) if name in WHAT else None
 
 
 def demo(given: Namespace) -> None:

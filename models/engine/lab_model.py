@@ -328,10 +328,19 @@ class LabModel:
         data.TableError
             If a cell of the table is wrong; every one is named.
         ValueError
-            If unlike quantities would be pooled or the engine is unknown.
+            If unlike quantities would be pooled, ``pool`` names a column that keeps none apart, or
+            the engine is unknown.
         """
         from .fit import run_fit
 
+        pool = (pool,) if isinstance(pool, str) else tuple(pool)
+        known = dict.fromkeys(name for outcome in self.outcomes for name in outcome.alike)
+        for name in pool:
+            if name not in known:
+                told = ", ".join(known) or "none"
+                raise ValueError(
+                    f"pool={name!r} is no column in which readings of the model {self.name!r} must "
+                    f"agree; there are: {told}")
         model = replace(self, pooled=(*self.pooled, *pool))
         return run_fit(model, table, seed=seed, statements=statements, engine=engine,
                        draws=draws, tune=tune, chains=chains, rhat=rhat)

@@ -124,6 +124,9 @@ WRONG = {
                          "--space miling"),
     "a broken space": (["suggest", "--store", "n.db", "--space", "bad.json", "--maximize", "x"],
                        "bad.json is no JSON"),
+    "a misspelt part of a space": (
+        ["suggest", "--store", "n.db", "--space", "odd.json", "--maximize", "x"],
+        "did you mean 'forbidden'"),
     "a space file that is missing": (
         ["suggest", "--store", "n.db", "--space", "none.json", "--maximize", "x"], "none.json"),
     "a constant without a value": (
@@ -136,6 +139,10 @@ WRONG = {
         ["suggest", "--store", "n.db", "--space", "milling", "--maximize", "capacity_mAh_g",
          "--model", "mixing"], "needs c_rate"),
     "a missing table": (["fit", "none.csv"], "none.csv"),
+    "a misspelt literature table": (["fit", "kissel2025_mixin"], "'kissel2025_mixing'"),
+    "a column that keeps nothing apart": (["fit", "kissel2025_mixing", "--model", "mixing",
+                                           "--pool", "nix"], "pool='nix' is no column"),
+    "coatings without a reading": (["coatings", "kissel2025_mixing"], "has no reading of"),
     "a fit file of another kind": (["fit", "kissel2025_mixing", "--save", "fit.txt"], ".nc"),
     "an unknown name": (["catalog", "capacty"], "did you mean 'capacity'"),
     "a file that is no campaign": (["rank", "bad.json"], "bad.json"),
@@ -147,6 +154,8 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_a_user_gets_wrong_is_one_message_and_status_two(case, in_folder, capsys):
     (in_folder / "bad.json").write_text("{not json", encoding="utf-8")
+    (in_folder / "odd.json").write_text('{"factors": [{"kind": "Real", "name": "rpm", "low": 200, '
+                                        '"high": 1000}], "forbiden": ["rpm > 900"]}')
     words, mend = WRONG[case]
     assert main(words) == 2
     told = capsys.readouterr().err
