@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from .electrode import balance_error
+from .engine.encode import number, text
 
 COLUMNS = {
     "utilization_latent": "1",
@@ -46,7 +47,9 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
     table
         Rows with ``capacity_mAh_g`` (gross), ``utilization`` and ``utilization_sd`` as measured,
         all errors in it; ``composite_mass_mg`` where weighed, and ``cell``, whose rows share their
-        mass and their utilization.
+        mass and their utilization; ``capacity_mAh_g_sd``, where given, is the error of one reading
+        (over the root of ``capacity_mAh_g_n`` for a mean). Readings that are bounds (``_censored``)
+        are left out, which ``attrs["note"]`` says.
     reference_capacity, reference_capacity_sd
         Capacity of the active material in a liquid cell over the same window (mAh/g) and its sd.
     reference_error
@@ -73,7 +76,9 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
                              "utilization_sd of each row")
     if not (reference_capacity > 0 and reference_capacity_sd >= 0 and reference_error >= 0):
         raise ValueError("reference_capacity must be above 0, its sd and reference_error not below")
-    rows = rows[rows["capacity_mAh_g"].notna() & rows["utilization"].notna()]
+    bound = (text(rows, "capacity_mAh_g_censored").ne("")
+             | text(rows, "utilization_censored").ne(""))
+    rows = rows[rows["capacity_mAh_g"].notna() & rows["utilization"].notna() & ~bound]
     unsure = rows.index[~(rows["utilization_sd"] >= 0)]
     if len(unsure):
         raise ValueError(f"row {unsure[0]}: utilization_sd is missing or below 0; a utilization "
@@ -90,6 +95,8 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         "composite_mass_mg" in rows) else np.zeros(len(rows))
     weighed = np.asarray(balance_error(mass))
     normal = rng.normal(size=(2, len(labels), draws))
+    error = number(rows, "capacity_mAh_g_sd", 0.0) / np.sqrt(number(rows, "capacity_mAh_g_n", 1.0))
+    reading = rng.normal(size=(len(rows), draws))
     for k, (row, code) in enumerate(zip(rows.to_dict("records"), codes, strict=True)):
         read, total = float(row["utilization"]), float(row["utilization_sd"])
         own = np.sqrt(max(total**2 - read**2 * (weighed[k] ** 2 + reference_error**2), 0.0))
@@ -100,7 +107,8 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
             raise ValueError(
                 f"cell {labels[code]}: utilization {read:.3g} +- {total:.2g} cannot be at most 1; "
                 "look at the masses, the reference and the window of its titration")
-        theta, gross = theta[fits], float(row["capacity_mAh_g"]) * e_mass[fits]
+        capacity = float(row["capacity_mAh_g"]) + error[k] * reading[k]
+        theta, gross = theta[fits], (capacity * e_mass)[fits]
         active, full = gross / theta, reference[fits]
         parts = (theta, active, full * (1.0 - theta), full * theta - gross, full - active)
         for name, values in zip(COLUMNS, parts, strict=True):
@@ -112,5 +120,6 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
     rows.attrs["note"] = (
         "90 % equal-tailed intervals. The reference mass is in every interval of the utilization "
         "and of the active capacity and cancels between cells; the cell's mass cancels in its "
-        "active capacity.")
+        "active capacity."
+        + (f" {int(bound.sum())} readings are bounds and left out." if bound.any() else ""))
     return rows

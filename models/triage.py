@@ -24,6 +24,7 @@ import pandas as pd
 
 from . import electrode
 from .comparison import of_method, operator_spread
+from .engine.encode import text
 
 if TYPE_CHECKING:
     from .engine.fit import Fit
@@ -90,9 +91,11 @@ def triage(fit: Fit, cell: Any, *, anode_ohm_cm2: float | None = None,
         If the rows are not one cell of a method of the fit, or the preparation is unknown.
     """
     rows = pd.DataFrame(cell)
-    rows = rows.loc[rows["capacity_mAh_g"].notna()].reset_index(drop=True)
+    judged = rows["capacity_mAh_g"].notna() & text(rows, "capacity_mAh_g_censored").eq("")
+    rows = rows.loc[judged].reset_index(drop=True)
     if rows.empty:
-        raise ValueError("no row of this cell has a capacity_mAh_g: there is nothing to judge")
+        raise ValueError("no row of this cell has a capacity_mAh_g that is no bound: "
+                         "there is nothing to judge")
     methods = rows["method"].astype(str).unique()
     if len(methods) != 1:
         raise ValueError(f"rows of one cell have several methods: {', '.join(methods)}")

@@ -73,3 +73,16 @@ def test_a_utilization_without_an_error_is_refused(sd: float) -> None:
 def test_a_reference_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="reference_capacity must be above 0"):
         cell_losses(cell(), **REFERENCE | {"reference_capacity": 0.0})
+
+
+def test_the_error_of_a_capacity_is_in_its_losses_and_a_bound_is_none() -> None:
+    alone = cell_losses(cell(utilization_sd=0.0, capacity_mAh_g_sd=3.0), **REFERENCE)
+    # 3.29 sd of a reading of 3 mAh/g; a mean of nine knows it three times as well
+    assert width(alone, "kinetic_loss_gross_mAh_g") == pytest.approx(3.29 * 3.0, rel=0.1)
+    nine = cell_losses(cell(utilization_sd=0.0, capacity_mAh_g_sd=3.0, capacity_mAh_g_n=9),
+                       **REFERENCE)
+    assert width(nine, "kinetic_loss_gross_mAh_g") == pytest.approx(3.29, rel=0.1)
+    rows = pd.concat([cell(), cell(cell="b", capacity_mAh_g_censored="<")])
+    found = cell_losses(rows, **REFERENCE)
+    assert found["cell"].tolist() == ["a"]
+    assert "1 readings are bounds" in found.attrs["note"]
