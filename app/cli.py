@@ -22,7 +22,7 @@ Three questions:
 
 OUTRO = """\
 start here:
-  ssbayes demo                  the three questions answered on published data (about a minute)
+  ssbayes demo                  the three questions answered on published data (1.5 min)
   ssbayes catalog               the bundled tables and models
   ssbayes catalog capacity      the columns of a table for the model "capacity"
   ssbayes cells week12 --sheet cells.xlsx --vs InLi     a table from the cycler's exports

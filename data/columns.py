@@ -7,6 +7,7 @@ are in `column_table`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -39,7 +40,8 @@ class ColumnError(KeyError):
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the nearest of ``names``, or ""."""
     lower = {n.lower(): n for n in names}
-    asked = str(name).strip().lower().replace(" ", "_")
+    bare = re.sub(r"\s*[\[(].*?[\])]\s*$", "", str(name))  # "rpm (1/min)" is asked for as "rpm"
+    asked = (bare or str(name)).strip().lower().replace(" ", "_")
     near = difflib.get_close_matches(asked, lower, n=1, cutoff=0.6)
     if not near:
         near = sorted(n for n in lower if len(asked) >= 3 and n.startswith(asked + "_"))[:1]

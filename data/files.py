@@ -98,7 +98,7 @@ def frame(file: Path, rows: Rows, known: Collection[str] = ()) -> pd.DataFrame:
         raise file_error(
             file,
             f"this is not a table: its first line, {', '.join(names)[:60]!r}, is no header of "
-            "column names separated by ',' or ';'",
+            "column names separated by ',' or ';'; take out what stands above the header",
         )
     if problems:
         raise TableError(file.name, problems)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from .files import csv_rows, ending, excel_rows, file_error, frame, parquet_table
-from .validation import validate
+from .validation import check_columns, validate
 
 
 def read(
@@ -63,6 +63,7 @@ def read_rows(
     """Read as `read` does, but keep the row numbers of the file as the index."""
     file = Path(path)
     suffix = ending(file)
+    check_columns(columns)
     known = () if columns is None else set(columns["name"])
     if suffix == ".parquet":
         raw = parquet_table(file)

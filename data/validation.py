@@ -50,6 +50,7 @@ def validate(
     """
     if not isinstance(table, pd.DataFrame):
         raise TableError(where, [Problem(None, None, type(table).__name__, "a pandas DataFrame")])
+    check_columns(columns)
     wanted = _wanted(columns)
     labels = list(table.index)
     clean, specs, problems = _headers(
@@ -87,6 +88,15 @@ def validate(
         )
     clean.index = table.index
     return clean
+
+
+def check_columns(columns: object) -> None:
+    """Refuse what is no list of columns, such as the name of a model."""
+    if columns is None or (isinstance(columns, pd.DataFrame) and "name" in columns):
+        return
+    found = columns if isinstance(columns, str) else type(columns).__name__
+    told = "a table of columns, such as models.get('capacity').columns"
+    raise TableError("columns", [Problem(None, None, found, told)])
 
 
 def unlike(table: pd.DataFrame, outcome: str = "capacity_mAh_g") -> pd.DataFrame:

@@ -97,7 +97,8 @@ def greedy(
         Standard deviation of one reading of each setting; used for those tried.
     n : int
         Number of picks. A new setting is picked once; a tried one that may be the best, again
-        where that is worth more; where neither is left, the best expected ones again.
+        where that is worth more; where neither is left, the best expected ones again, those
+        underway last.
     rng : numpy.random.Generator
     legal : ndarray of bool, shape (m,), optional
         Which settings may be picked; all by default.
@@ -116,7 +117,7 @@ def greedy(
     legal = np.ones(len(state), dtype=bool) if legal is None else legal
     if not legal.any():
         raise ValueError("legal: no setting may be picked; give one feasible setting at least")
-    state, tried = state.copy(), np.flatnonzero(state == TRIED)
+    waiting, state, tried = state == UNDERWAY, state.copy(), np.flatnonzero(state == TRIED)
     again, spread = values[:, tried], noise[tried]
     contenders = np.flatnonzero(legal[tried] & (_first(again) >= CONTENDER))
     if weight is None or not (state != NEW).any():  # an expected value itself is no gain
@@ -133,7 +134,7 @@ def greedy(
                 at, gain, repeat = int(tried[where]), float(by_repeat.max()), True
                 again = after_reading(again, where, spread[where], rng)
         if gain == -np.inf:
-            order = np.lexsort((-values.mean(axis=0), count, ~legal))
+            order = np.lexsort((-values.mean(axis=0), count, waiting, ~legal))
             at, gain, repeat = int(order[0]), 0.0, True
         picks.append(Pick(at, repeat, gain))
         count[at] += 1

@@ -37,10 +37,15 @@ def new_suggestions(
     draws: Mapping[str, np.ndarray] = {}
     rest = need - len(start)
     if rest:
-        waiting = [t for t in (pending(declaration, state), start) if len(t)]
         blank = pd.DataFrame(columns=space.names)
         works = failures.learn(space, state.rows)
-        told = posterior.question(declaration) | ({} if works is None else {"success": works})
+        told = posterior.question(declaration)
+        away = pending(declaration, state)
+        if works is not None:
+            told |= {"success": works}
+            if declaration.strategy == "bayes":
+                away, told["lost"] = _apart(away, state, space)
+        waiting = [t for t in (away, start) if len(t)]
         if declaration.goals.prices is not None:
             told |= {"places": places(declaration, state)}
         proposal = strategies.proposer(declaration.strategy)(
@@ -127,6 +132,21 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
     parts = [table.loc[table["state"].isin(OPEN), names], left]
     parts = [p for p in parts if len(p)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+
+
+def _apart(
+    away: pd.DataFrame, state: State, space: Space
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Settings to keep away from: those that will or may be read, and those that only failed."""
+    names = space.names
+    table: Any = state.suggestions
+    keys = [
+        set(table.loc[found, names].itertuples(index=False, name=None))
+        for found in (table["state"] == "failed", table["state"].isin([*OPEN, "abandoned"]))
+    ]
+    each = away[names].itertuples(index=False, name=None)
+    gone = np.array([k in keys[0] and k not in keys[1] for k in each], dtype=bool)
+    return away[~gone], away[gone]
 
 
 def places(declaration: Declaration, state: State) -> pd.DataFrame:

@@ -59,8 +59,9 @@ REPEATS = 12
 TRENDS = 12
 """Columns of the encoded settings up to which it may."""
 WHOLE_PLOT = 0.5
-"""Scale of the batch effect, data alone, where batches are runs that share hard-to-change factors:
-a furnace set anew scatters more than batches do, and a tight prior took its scatter for an effect
+"""Scale of the batch effect, data alone, where batches are runs that share hard-to-change factors,
+or where readings are means of a batch's cells, with little but the batch in their scatter: a
+furnace set anew scatters more than batches do, and a tight prior took its scatter for an effect
 (of 20 data sets with 20 cells a run, 90 % intervals held the truth in 13, now in 19)."""
 DISCREPANCY = Prior(
     amplitude=0.25, batch=1e-3, noise=0.7, noise_sd=0.5, length=0.5, length_sd=0.6, slope=0.3
@@ -87,8 +88,8 @@ class Belief:
         Draws of the true mean at settings, shape (draws, settings).
     scatter : callable
         Sd of a cell within its batch, and of a batch's mean about its setting's, (settings,)
-        each. Where no batch was read twice and there is no physics, the first is that of both
-        together and the second NaN.
+        each. Where `Readings.told_apart` is false and there is no physics, the first is that of
+        both together and the second NaN.
     weight : float
         Share of the draws that belong to the physics; these come first.
     tried : DataFrame
@@ -257,9 +258,10 @@ def _with_physics(
 ) -> tuple[Values, Scatter, np.ndarray]:
     """Mean, scatter of cells and batches, and leave-one-out log densities under the physics."""
     mean, noises, batch = told.moments(seen.settings)
-    cell, spread = np.sqrt((noises**2).mean(axis=0)), np.hypot(noises, batch)
+    noise = np.sqrt((noises**2).mean(axis=0) / seen.cells)
+    spread = np.hypot(noises / np.sqrt(seen.cells), batch)
     if not seen.told_apart:
-        cell, batch = np.hypot(cell, batch), np.zeros(len(seen))
+        noise, batch = np.hypot(noise, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
     level = apart.mean()
     scale = max(apart.std(), seen.value.std() if len(seen) else 0.0, 1e-6 * np.abs(apart).max())
@@ -268,7 +270,7 @@ def _with_physics(
     process = surrogate.learn(
         seen.beside(space.encode(seen.settings)),
         seen.value - mean,
-        cell / np.sqrt(seen.cells),
+        noise,
         seen.batch,
         prior,
         scale,
@@ -306,10 +308,11 @@ def _alone(
     """The same without physics; the noise is learned from the readings."""
     centre = float(seen.value.mean())
     scale = float(seen.value.std(ddof=1)) if len(seen) > 1 else 0.0
-    if not scale:
-        # one reading says nothing of the spread; a tenth of its size is a usual one
-        scale = max(0.1 * abs(centre), 1e-9)
-    batch = WHOLE_PLOT if has_runs(space) else ALONE.batch
+    if scale <= 1e-9 * abs(centre):
+        # one reading, or equal ones but for rounding, says nothing of the spread; a tenth of its
+        # size is a usual one
+        scale = 0.1 * abs(centre) or 1e-9
+    batch = WHOLE_PLOT if has_runs(space) or seen.freedom.any() else ALONE.batch
     x = seen.beside(space.encode(seen.settings))
     bent = seen.repeats >= REPEATS and x.shape[1] <= TRENDS
     trend = ALONE.trend if bent else 0.0

@@ -98,6 +98,8 @@ def learn(space: Space, rows: pd.DataFrame) -> Feasibility | None:
     # rows of one batch or cell are one experiment: they did not fail more than once
     use: Any = rows[lost | good].assign(_lost=lost[lost | good])
     labels = [c for c in ("suggestion", "run", "batch", "cell") if c in use]
+    if "cell" in use and "batch" in use:
+        use["cell"] = use["cell"].where(use["batch"].isna())
     one = use.drop_duplicates([*space.names, *labels, "_lost"])
     y = np.where(one["_lost"].to_numpy(dtype=bool), -1.0, 1.0)
     at = space.encode(one[space.names])

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 KINDS = ("largest", "smallest", "target")
 MODELS = "models"
 LITTLE = 1e-3
-"""Nats that confirming the best two levels is worth: it decides only where nothing is in doubt."""
+"""Nats that confirming the best two levels is worth, and a reading of what is least known where the
+models are to be told apart: it decides only where nothing else tells."""
 MEETS = 0.8
 """Probability with which a requirement must hold where none is given."""
 

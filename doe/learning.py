@@ -110,6 +110,15 @@ def class_information(values: np.ndarray, member: np.ndarray, noise: np.ndarray)
     return np.maximum(told - (len(kinds) - 1) / len(member), 0.0)
 
 
+def unknown(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Share of the variance of one reading that its mean's uncertainty is, ``(m,)``, 0 to 1.
+
+    What is left to ask for where no reading tells one class from another.
+    """
+    known = values.var(axis=0)
+    return known / (known + np.asarray(noise) ** 2 + 1e-300)
+
+
 def best_class(values: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Which level is best in each draw, each level at its best expected setting.
 

@@ -70,7 +70,8 @@ def one_more_cell(
     now = _chances(mean[None], relative, scale, np.full((1, len(z)), 1 / len(z)), z)[0]
     if plans is None:
         likely = [names[k] for k in np.argsort(-now, kind="stable")]
-        plans = {"one of each": names, f"{likely[0]}, {likely[1]}": likely[:2]}
+        plans = {"one of each": names}
+        plans |= {", ".join(likely[:2]): likely[:2]} if len(names) > 1 else {}
         plans |= {name: [name] for k, name in enumerate(names) if now[k] > 0.01}
     rows: dict[str, dict[str, float]] = {"none": {"cells": 0, **_certainty(now[None], now)}}
     for plan, chosen in plans.items():

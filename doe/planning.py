@@ -162,6 +162,9 @@ def _checked(
     """Complain about what makes no sense; the factors that change over between runs."""
     if not len(table):
         raise CampaignError("there is no setting to plan; ask for suggestions first")
+    for name, given in (("prices", prices), ("hours", hours)):
+        if not isinstance(given, Prices) and not (name == "hours" and given is None):
+            raise CampaignError(f"{name}={given!r} must be doe.Prices(change_over=..., run=...)")
     for name, number in (("cells", cells), ("readings", readings)):
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise CampaignError(f"{name}={number!r} must be a whole number from 1")

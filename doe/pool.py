@@ -11,6 +11,7 @@ import pandas as pd
 
 from . import acquisition, learning, surrogate, worth
 from .acquisition import NEW, TRIED, UNDERWAY, Pick
+from .errors import DoeError
 from .failures import LEAST
 from .goals import LITTLE, MODELS, Goals, price
 from .outlook import Outlook
@@ -36,7 +37,8 @@ class Pool:
     values : ndarray, shape (draws * copies, m)
         Draws of the worth, larger being better.
     noise : ndarray, shape (m,)
-        How far one reading moves the worth; of those tried, and of all where readings teach.
+        How far one reading moves the worth, of those tried; where readings teach, the sd of one
+        reading of each.
     chance, cost, weight : ndarray, shape (m,)
         Chance that the process does not fail, price of a setting without what its run shares, and
         the chance over that price.
@@ -80,14 +82,18 @@ class Pool:
         """Draws of the first aim's outcome."""
         return self.raw[self.goals.aims[0].outcome]
 
+    @staticmethod
+    def code(encoded: np.ndarray) -> bytes:
+        """A setting's name among those seen, by its encoded place."""
+        return (np.round(encoded, 9) + 0.0).tobytes()
+
     def add(self, settings: pd.DataFrame, state: int) -> None:
         """List the settings that are not listed yet."""
         settings = settings.reindex(columns=self.space.names)
-        codes = np.round(self.space.encode(settings), 9) + 0.0
         fresh = []
-        for i, row in enumerate(codes):
-            if row.tobytes() not in self.seen:
-                self.seen.add(row.tobytes())
+        for i, row in enumerate(self.space.encode(settings)):
+            if (code := self.code(row)) not in self.seen:
+                self.seen.add(code)
                 fresh.append(i)
         if not fresh:
             return
@@ -122,8 +128,10 @@ class Pool:
         sd = self._sd(settings, bool(self.goals.robust))
         self.values = np.concatenate([self.values, self.worth(raw, sd)], axis=1)
         noise = np.zeros(len(settings))
-        of = np.ones(len(settings), bool) if self.teaches else state == TRIED
-        if of.any():
+        of = state == TRIED
+        if self.teaches and len(settings):
+            noise = self.found.first.noise(settings)
+        elif of.any():
             at = {name: draws[:, of] for name, draws in raw.items()}
             rng = np.random.default_rng(len(self.noise))
             some: Any = settings[of]
@@ -163,8 +171,9 @@ class Pool:
         told, extra = self.information()
         values, noise = self.sign * self.first, self.noise
         joint = np.concatenate([values, extra], axis=1)
-        for pick in before:
-            joint = acquisition.after_reading(joint, pick.index, float(noise[pick.index]), rng)
+        # readings that are underway will tell what they tell
+        for at in [*np.flatnonzero(self.state == UNDERWAY), *(p.index for p in before)]:
+            joint = acquisition.after_reading(joint, int(at), float(noise[at]), rng)
         values, extra = joint[:, : values.shape[1]], joint[:, values.shape[1] :]
 
         every = np.arange(len(noise))
@@ -180,7 +189,9 @@ class Pool:
         none = np.zeros((len(self.first), 0))
         if goals.learn == (MODELS,):
             member = (np.arange(len(none)) < self.found.first.physical).astype(int)
-            return lambda read, v, _, sd, at: learning.class_information(read, member, sd), none
+            return lambda read, v, _, sd, at: (
+                learning.class_information(read, member, sd) + LITTLE * learning.unknown(read, sd)
+            ), none
         if goals.learn:
             extra = self.found.parameters(goals.learn)
             return lambda r, v, phi, sd, at: learning.parameter_information(r, phi, sd), extra
@@ -202,8 +213,17 @@ class Pool:
 def listed(
     space: Space, found: Outlook, pending: pd.DataFrame | None, goals: Goals,
     rng: np.random.Generator, success: Callable[[pd.DataFrame], np.ndarray] | None,
+    lost: pd.DataFrame | None = None,
 ) -> Pool:  # fmt: skip
-    """Settings underway, those tried that keep the rules, and candidates over the space."""
+    """Settings underway, those tried that keep the rules, and candidates over the space.
+
+    Lost settings are not listed at all: nothing will be read there that others had to better.
+
+    Raises
+    ------
+    DoeError
+        If no setting keeps the uncertain rules as probably as asked.
+    """
     blank = found.tried.iloc[:0].reindex(columns=space.names)
     none = np.zeros(0)
     nothing = np.zeros((surrogate.DRAWS, 0))
@@ -211,12 +231,30 @@ def listed(
         space, found, goals, blank, dict.fromkeys(found.beliefs, nothing), nothing,
         none.astype(int), none.astype(bool), none, none, none, none, set(), success,
     )  # fmt: skip
+    if lost is not None and len(lost):
+        pool.seen |= {pool.code(row) for row in space.encode(space.frame(lost))}
     if pending is not None and len(pending):
         pool.add(space.frame(pending), UNDERWAY)
     if len(found.tried):
         pool.add(found.tried.iloc[np.flatnonzero(space.allowed(found.tried))], TRIED)
     every = space.grid(2 * CANDIDATES)
     pool.add(space.sample(CANDIDATES, rng) if every is None else every, NEW)
+    if not pool.legal.any():
+        raise DoeError(_nothing(pool))
     # directions are drawn apart, so that what a plain goal draws stays the same
     pool.fix(np.random.default_rng(rng.bit_generator.seed_seq.spawn(1)[0]))  # pyright: ignore
     return pool
+
+
+def _nothing(pool: Pool) -> str:
+    """Why no setting may be suggested, with how probably the uncertain rules are kept at most."""
+    space, drawn = pool.space, {name: pool.raw[name] for name in pool.space.asks}
+    best = space.chances(pool.settings, drawn).max(axis=0, initial=0.0)
+    told = [
+        f"{rule.text!r} holds with P {p:.2f} at most, asked is {asked:g}"
+        for (rule, asked), p in zip(space.uncertain, best, strict=True)
+    ]
+    return (
+        f"no setting may be suggested: {'; '.join(told) or 'all failed or are underway'}. Record "
+        "readings that tell more of it, ask for less in probable=, or widen the space"
+    )

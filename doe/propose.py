@@ -142,6 +142,7 @@ def propose(
     goals: Goals | None = None,
     success: Callable[[pd.DataFrame], np.ndarray] | None = None,
     places: pd.DataFrame | None = None,
+    lost: pd.DataFrame | None = None,
 ) -> Proposal:
     """Choose the next ``n`` experiments together.
 
@@ -177,6 +178,9 @@ def propose(
     places : DataFrame, optional
         Settings at which the equipment stands or will stand: where goals price change-overs,
         the next run starts from one of them.
+    lost : DataFrame, optional
+        Settings whose process failed: not suggested again, and nothing to improve on. How far to
+        keep away from them, `success` says.
 
     Returns
     -------
@@ -193,7 +197,7 @@ def propose(
         kept=kept,
     )  # fmt: skip
     rng = np.random.default_rng([seed, 5])
-    pool = listed(space, found, pending, wanted, rng, success)
+    pool = listed(space, found, pending, wanted, rng, success, lost)
     picks, priced = _search(pool, n, rng, places)
     chosen = [p.index for p in picks]
     settings = pool.settings.iloc[chosen].reset_index(drop=True)

@@ -41,9 +41,10 @@ class Readings:
         Of readings that are the mean of several cells of one batch, with their sd: degrees of
         freedom and sum of squares of the cells' scatter; else 0.
     batch : ndarray of int, shape (n,)
-        Batch codes; negative where no label is given, and everywhere if each batch was read
-        once, since its effect is then part of the noise. Samples of one run, where a space has
-        hard-to-change factors, count as one batch: they are no replicates.
+        Batch codes; a reading without a label has one of its own. Negative everywhere if each of
+        these batches was read once, and none by several cells with their sd: its effect is then
+        part of the noise. Samples of one run, where a space has hard-to-change factors, count as
+        one batch: they are no replicates.
     task : ndarray of int, shape (n,)
         0 for the campaign's own readings, 1, 2, ... for those of other studies or machines: a
         related task, of which it is learned how much it tells.
@@ -63,7 +64,7 @@ class Readings:
 
     @property
     def told_apart(self) -> bool:
-        """Whether batches can be told from cells: one batch at least has several readings."""
+        """Whether batches can be told from cells: one at least has several readings, or cells."""
         return bool((self.batch >= 0).any())
 
     @property
@@ -116,7 +117,7 @@ def readings(
         if isinstance(wanted, str):
             use &= _text(rows, name) == wanted
         else:
-            use &= np.isclose(_numbers(rows, name, np.nan), float(wanted), rtol=1e-6)
+            use &= np.isclose(_numbers(rows, name, np.nan), float(wanted), rtol=1e-6, atol=0.0)
     at = np.flatnonzero(use)
     settings = pd.DataFrame(rows.iloc[at].reindex(columns=space.names))
     cells = np.maximum(_numbers(rows, f"{objective}_n", 1.0)[at], 1.0)
@@ -126,7 +127,7 @@ def readings(
     freedom = np.where(several, cells - 1.0, 0.0)
     squares = np.where(several, divisor * sd**2, 0.0)
     error = np.where(cells > 1, 0.0, sd)
-    batch = _batches(rows, has_runs(space))[at] if len(at) else at
+    batch = _batches(rows.iloc[at], has_runs(space), several) if len(at) else at
     task = _tasks(rows, fixed)[at]
     return Readings(settings, value[at], cells, error, freedom, squares, batch, task)
 
@@ -166,14 +167,18 @@ def _tasks(rows: pd.DataFrame, fixed: Mapping[str, Any]) -> np.ndarray:
     return np.array([min(order[s], TASKS) if f else 0 for s, f in zip(study, foreign, strict=True)])
 
 
-def _batches(rows: pd.DataFrame, by_run: bool) -> np.ndarray:
-    """Codes of batches, or of their runs; a label counts within its study, mill and run."""
+def _batches(rows: pd.DataFrame, by_run: bool, several: np.ndarray) -> np.ndarray:
+    """Codes of batches, or of their runs; a label counts within its study, mill and run.
+
+    The sd of several cells of a row tells what they scatter, so that what is left is the batches'.
+    """
     batch, run = _text(rows, "batch"), _text(rows, "run")
     if by_run:
         batch = np.where(run != "", run, batch)
     labels = zip(*(_text(rows, c) for c in ("study", "mill")), run, batch, strict=True)
     known: dict[tuple[str, ...], int] = {}
     codes = np.array([known.setdefault(label, len(known)) for label in labels], dtype=int)
-    codes = np.where(batch == "", -1, codes)
-    named = codes[codes >= 0]
-    return codes if len(np.unique(named)) < len(named) else np.full(len(codes), -1)
+    named = codes[batch != ""]
+    if len(np.unique(named)) == len(named) and not several.any():
+        return np.full(len(codes), -1)
+    return np.where(batch == "", len(known) + np.arange(len(codes)), codes)

@@ -77,7 +77,7 @@ class Merit:
         if not goals.require and not self.declaration.space.uncertain:
             return value
         lack = 1.0 - worth.met(goals, seen.values).mean(axis=0)
-        return np.where(self.keeps(settings, seen), value, -1e12 * (1.0 + lack))
+        return np.where(self.keeps(settings, seen), value, -1e300 * (1.0 + lack))
 
 
 def ranking(
@@ -133,12 +133,7 @@ def best_tried(
         )
     merit = Merit.learn(declaration, seen)
     gain = merit(seen)
-    keeps = allowed & merit.keeps(settings, seen)
-    chance = worth.met(declaration.goals, seen.values).mean(axis=0)
-    lacking = not keeps.any()
-    if lacking:  # none keeps what is required: the likeliest to
-        keeps = allowed & (chance >= chance[allowed].max() - 1e-9)
-    chosen = int(np.argmax(np.where(keeps, gain.mean(axis=0), -np.inf)))
+    chosen, lacking = choice(settings, seen, merit, allowed)
     top = gain[:, allowed].max(axis=1)
     winners = gain[:, allowed] == top[:, None]
     p_best = float(((gain[:, chosen] == top) / winners.sum(axis=1)).mean())
@@ -147,6 +142,18 @@ def best_tried(
     if lacking:
         row.attrs["sentence"] += " No setting tried keeps every requirement as probably as asked."
     return row
+
+
+def choice(
+    settings: pd.DataFrame, seen: Views, merit: Merit, allowed: np.ndarray
+) -> tuple[int, bool]:
+    """Which of the allowed settings to recommend, and whether all lack what is required."""
+    keeps = allowed & merit.keeps(settings, seen)
+    lacking = not keeps.any()
+    if lacking:  # none keeps what is required: the likeliest to
+        chance = worth.met(merit.declaration.goals, seen.values).mean(axis=0)
+        keeps = allowed & (chance >= chance[allowed].max() - 1e-9)
+    return int(np.argmax(np.where(keeps, merit(seen).mean(axis=0), -np.inf))), lacking
 
 
 def best_in_space(

@@ -80,6 +80,9 @@ class Teaching:
         self.cell, self.batch = cell, np.nan_to_num(batch)
         self.rng = np.random.default_rng([len(pool.state), 2])
         self.open = pool.state != UNDERWAY
+        sd = np.hypot(self.cell, self.batch)
+        for at in np.flatnonzero(~self.open):  # will tell what it tells
+            self.joint = acquisition.after_reading(self.joint, int(at), float(sd[at]), self.rng)
         self.new_run()
 
     def new_run(self) -> None:

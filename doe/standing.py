@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,14 @@ def standing(
         raise CampaignError(
             f"no setting has a reading of {declaration.objective} yet; record results first"
         )
+    # what may not be recommended is nothing to better either
+    place = np.flatnonzero(space.allowed(tried))
+    if not len(place):
+        raise CampaignError(
+            "every setting tried is outside the space or breaks a rule: "
+            f"{space.objections(tried)[0]}. Record a setting of the space first"
+        )
+    tried = tried.iloc[place]
     batch: Any = state.open()[space.names]
     if len(batch) < n:
         body, _ = asking.new_suggestions(declaration, state, n - len(batch), None)
@@ -60,14 +69,14 @@ def standing(
     at_tried = seen(tried)
     merit = recommend.Merit.learn(declaration, at_tried)
     gain = merit(at_tried)
-    allowed = space.allowed(tried) & merit.keeps(tried, at_tried)
-    chosen = int(np.argmax(np.where(allowed, gain.mean(axis=0), -np.inf)))
+    chosen, _ = recommend.choice(tried, at_tried, merit, np.ones(len(tried), dtype=bool))
     noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
     ahead = seen(batch)
     coming = merit.worth.noise(ahead.values, ahead.sd, rng)
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
-    return stopping.progress(
+    made = stopping.progress(
         gain, merit(seen(many)), merit(ahead), noise, coming, chosen=chosen, margin=margin,
         unit=unit if declaration.goals.single else "", price=price,
     )  # fmt: skip
+    return replace(made, equal=[int(place[k]) for k in made.equal])

@@ -88,9 +88,8 @@ def expected_gain(
     mean = every.mean(axis=0)
     off = every - mean
     read = off[:, tried.shape[1] :]
-    low = np.linalg.cholesky(
-        read.T @ read / len(off) + np.diag(noise**2 + 1e-12 * max(1.0, float(read.var())))
-    )
+    jitter = 1e-12 * float(read.var() + np.mean(noise**2)) + 1e-300  # in the square of any unit
+    low = np.linalg.cholesky(read.T @ read / len(off) + np.diag(noise**2 + jitter))
     reach = np.linalg.solve(low, read.T @ off / len(off))
     futures = norm.ppf(Sobol(batch.shape[1], rng=np.random.default_rng(seed)).random_base2(FUTURES))
     after = (mean + futures @ reach).max(axis=1).mean()

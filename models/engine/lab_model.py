@@ -68,6 +68,9 @@ class Group:
         True for a level that does not vary from reading to reading, yet may be one that nobody has
         measured (another study, another material): settings without a label are of such a new
         one, whose effect has one value a draw for all settings.
+    inside
+        Level whose effect holds this one's where the fit tells none of its own: an operator who
+        made one batch is that batch. A prediction then adds nothing for it.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Group:
     within: tuple[str, ...] = ()
     lone_outcomes: tuple[str, ...] = ()
     fresh: bool = False
+    inside: str = ""
 
 
 @dataclass(frozen=True)

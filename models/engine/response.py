@@ -210,11 +210,13 @@ class Response:
         n = len(settings)
         parameters = dict(self.fit.variables(draws))
         count = len(next(iter(parameters.values())))
+        coded = self.fit.encoded.columns
+        held = {g.name for g in self.fit.model.groups if g.inside and not np.any(coded[g.name] > 0)}
         for z, shape in self.fit.effect_shapes.items():
             group = self.graph.registry.effects[z]
             if group in self._varying and not np.any(columns[group] > 0):
                 fresh = rng.normal(size=(count, n, *shape))
-                if group == "cell" and of == "batch":
+                if group in held or (group == "cell" and of == "batch"):
                     fresh[:] = 0.0
                 parameters[z] = fresh
         for group in self._varying:

@@ -105,6 +105,21 @@ def test_a_column_in_another_unit_is_recognised_as_the_missing_one(tmp_path):
     assert "is it 'milling_h'?" in str(error)
 
 
+def test_a_unit_in_a_header_does_not_hide_the_column(tmp_path):
+    error = refuse(tmp_path / "runs.csv", "rpm (1/min),milling_min [min]\n600,5\n")
+    assert "did you mean 'rpm'" in str(error)
+    assert "did you mean 'milling_min'" in str(error)
+
+
+@pytest.mark.parametrize("columns", ["capacity", ["rpm"]])
+def test_what_is_no_table_of_columns_is_told(tmp_path, columns):
+    (tmp_path / "runs.csv").write_text("rpm,milling_min\n600,5\n")
+    with pytest.raises(data.TableError, match="a table of columns"):
+        data.read(tmp_path / "runs.csv", columns)
+    with pytest.raises(data.TableError, match="a table of columns"):
+        data.validate(pd.DataFrame({"rpm": [600]}), columns)
+
+
 def test_a_needed_column_may_have_gaps_but_not_be_empty(tmp_path):
     (tmp_path / "gap.csv").write_text("rpm,milling_min,cell\n600,,c1\n600,10,c2\n")
     assert data.read(tmp_path / "gap.csv", WANTED)["milling_min"].isna().tolist() == [True, False]
@@ -134,6 +149,7 @@ def test_two_columns_of_one_name(tmp_path):
         (bytes(range(256)), "a binary file"),
         ("Dear colleague,\nplease find the data attached\n", "not a table"),
         ("One line\nand another\n", "not a table"),
+        ("My runs,,,,\n" + HEADER, "take out what stands above the header"),
         (HEADER.encode() + "600,10,0.3,Zelle ä,165\n".encode("cp1252"), "row 2: byte 0xe4"),
         (HEADER + '600,10,0.3,"c1,165\n', "quote"),
         (HEADER + "600,10,0.3,c1,165,3\n", "decimal comma"),

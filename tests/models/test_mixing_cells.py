@@ -159,15 +159,20 @@ def test_a_next_batch_is_of_a_new_operator_where_the_batch_sd_does_not_hold_that
     kept = {name: np.full((50, *shape), numbers[name.partition(".")[2]])
             for name, shape in model.graph({}).shapes.items()
             if name.partition(".")[2] in numbers}
-    spread, note = {}, {}
+    spread, note, drawn = {}, {}, {}
+    at = pd.DataFrame({"method": ["hand"] * 40, "c_rate": 0.1})
     for name, rows in (("told", table), ("not told", table.drop(columns="operator"))):
         fit = models.Fit.from_draws(model, rows, kept)
         spread[name] = mixing.at_rate(fit, "hand", 0.1)["next_cell_sd"]
+        drawn[name] = fit.predict(at, of="batch", outcome="capacity_mAh_g").to_numpy().std()
         note[name] = comparison.confounded(fit, ["hand"])[-1]
         shown = mixing.components(fit).index.get_level_values("component")
         assert ("operator" in shown) == (name == "told")
         assert np.allclose(mixing.components(fit)["share"].groupby("method").sum(), 1.0)
     assert np.allclose(spread["not told"], 5.0) and np.allclose(spread["told"], 13.0)
+    # 2,000 draws: three standard errors of an sd are 5 %
+    assert drawn["not told"] == pytest.approx(3.0, rel=0.05)
+    assert drawn["told"] == pytest.approx(np.hypot(3.0, 12.0), rel=0.05)
     assert "of a new operator" in note["told"] and "operator, day" in note["not told"]
 
 
