@@ -173,6 +173,12 @@ def _log_chances(ddof: float, sd: float, cells: float) -> tuple[float, float]:
     return float(chance[0] + jacobian[0]), float(chance[1] + jacobian[1])
 
 
+def _decimals(figures: Sequence[float]) -> int:
+    """Decimals that printed figures have, at most six: they set the rounding."""
+    values = np.asarray(figures, dtype=float)
+    return next((d for d in range(6) if np.allclose(values, values.round(d), atol=1e-9)), 6)
+
+
 def _left_over(
     pooled: Summary, parts: list[Summary], rows: pd.DataFrame, k: int, at: list[int],
     missing: pd.DataFrame, outcome: str,
@@ -201,7 +207,8 @@ def _left_over(
                 found = summaries.remainder(
                     {"mean": pooled.mean, "sd": sd[k], "n": pooled.cells},
                     [{"mean": p.mean, "sd": sd[p.row], "n": p.cells} for p in parts],
-                    ddof=ddof, part_ddof=convention)
+                    ddof=ddof, part_ddof=convention,
+                    decimals=_decimals([v for p in (pooled, *parts) for v in (p.mean, sd[p.row])]))
                 bounds = _inside(found, left - convention, low, high)
             except ValueError as error:
                 reasons.append(str(error))

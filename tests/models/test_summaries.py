@@ -275,3 +275,9 @@ def test_no_summaries_are_legal():
     none = np.zeros(0)
     density = published.log_density(given, mu=none, batch=[none], cell=[none], own=none)
     assert density.shape == (0,)
+
+
+@pytest.mark.parametrize(("figures", "decimals"), [
+    ([178.0, 9.0], 0), ([178.0, 0.8, 166.9], 1), ([0.1 + 0.2, 3.25], 2), ([1 / 3], 6)])
+def test_rounding_is_that_of_the_figures_as_printed(figures, decimals):
+    assert published._decimals(figures) == decimals
