@@ -153,8 +153,18 @@ def side_by_side(
     Answer
         Index coating; ``p_best`` and ``expected_rank`` under each quantity, the one by both named
         with its weights.
+
+    Raises
+    ------
+    CampaignError
+        If there is no quantity to rank by.
     """
     tables, leaders = {}, []
+    if not evidence.quantities:
+        raise CampaignError(
+            "no coating has a reading to rank by: series of growth_ohm_cm2_sqrth or of "
+            "resistance_ohm_cm2 in the hold, or resistance_ohm_cm2 at rest after it"
+        )
     for by in evidence.quantities:
         what = score(evidence, by, weights)
         made: Any = ranking.rank(what.draws, best="smallest")

@@ -355,3 +355,9 @@ def test_what_cannot_be_answered_says_why(evidence, call, says):
 def test_a_coating_may_be_kept_on_the_list(evidence):
     found = coatings.shortlist(evidence, "growth", keep=["bare"])
     assert found.members == ["Coating-06", "Coating-03", "bare"]
+
+
+def test_nothing_to_rank_by_is_told():
+    nothing = Evidence({}, {}, {}, {}, np.zeros(4), "assumed")
+    with pytest.raises(doe.CampaignError, match="no coating has a reading to rank by"):
+        coatings.side_by_side(nothing)

@@ -204,6 +204,7 @@ def test_a_campaign_plans_its_open_suggestions_in_the_runs_that_it_named():
 
 @pytest.mark.parametrize(("table", "options", "said"), [
     (some(2).head(0), {}, "no setting to plan"),
+    (some(2), {"prices": {"run": 3}}, "must be doe.Prices"),
     (some(2).assign(anneal_h=9.5), {}, "outside the space"),
     (some(2), {"control": {"anneal_degC": 500.0, "anneal_h": 9.5}}, "control recipe is outside"),
     (some(2), {"prices": doe.Prices(per_factor={"anneal_h": 1.0})}, "may differ within a run"),
