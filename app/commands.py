@@ -99,10 +99,15 @@ def suggest(given: Namespace) -> None:
     blank = table.assign(**dict.fromkeys(reversed(campaign.declaration.outcomes)))
     if show.write(blank, given.out):
         return
-    show.table(table.drop(columns="reason"),
-               f"predicted {campaign.objective}; predicted_low to _high: "
-               f"{table.attrs['interval']}; predicted_batch_sd: spread of the mean of the next "
-               "batch; predicted_cell_sd: spread of the next cell")
+    told = [name for name in table if str(name).startswith("predicted_")]
+    if table[told].isna().all(axis=None):
+        show.table(table.drop(columns=[*told, "reason"]),
+                   "to be run; nothing is predicted before results are recorded")
+    else:
+        show.table(table.drop(columns="reason"),
+                   f"predicted {campaign.objective}; predicted_low to _high: "
+                   f"{table.attrs['interval']}; predicted_batch_sd: spread of the mean of the next "
+                   "batch; predicted_cell_sd: spread of the next cell")
     for row in table.to_dict("records"):
         show.say(f"{row['suggestion']}: {row['reason']}")
     for note in table.attrs["notes"]:

@@ -116,7 +116,10 @@ def _mend(text: str, spec: Column) -> str:
     if spec.unit == "1/h" and (found := re.fullmatch(r"C\s*/\s*(\d+(?:[.,]\d+)?)", text, re.I)):
         per = float(found[1].replace(",", "."))
         return f"; write {1 / per:.4g}" if per else "; write the rate as a number, such as 0.1"
-    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+", text):
+    if re.fullmatch(
+        r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+"
+        r"|[+-]?\d{1,3}([\s'’]\d{3})+([.,]\d+)?", text,
+    ):  # fmt: skip
         return "; write it without thousands separators"
     if re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", text):
         return (

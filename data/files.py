@@ -150,7 +150,8 @@ def csv_rows(file: Path, encoding: str | None) -> Rows:
     if not content.strip():
         raise file_error(file, "the file is empty")
     header = re.sub(r'"[^"]*"', "", content.lstrip().splitlines()[0])
-    separator = max(",;\t", key=header.count)
+    told = re.match(r'"?sep=([,;\t])"?\s*$', content.splitlines()[0], re.I)  # a line for Excel
+    separator = told[1] if told else max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, strict=True)
     rows: Rows = []
     line = 1
@@ -171,7 +172,8 @@ def csv_rows(file: Path, encoding: str | None) -> Rows:
                 )
             ],
         ) from None
-    return rows if separator == "," else _decimal_commas(file, rows)
+    rows = rows[1:] if told else rows
+    return rows if separator == "," or not rows else _decimal_commas(file, rows)
 
 
 def _decimal_commas(file: Path, rows: Rows) -> Rows:

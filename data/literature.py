@@ -84,8 +84,8 @@ def load(name: str) -> pd.DataFrame:
     """
     if name not in WHAT:
         raise UnknownTableError(
-            f"there is no literature table {name!r}{did_you_mean(str(name), WHAT)}; "
-            f"there are: {', '.join(WHAT)}"
+            f"there is no literature table {name!r}{did_you_mean(str(name), WHAT) or '.'} "
+            f"There are: {', '.join(WHAT)}"
         )
     return read(FOLDER / f"{name}.csv")
 

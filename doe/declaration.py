@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
+from ..data.entries import text
 from . import factors as fac
 from . import goals as going
 from . import plan_runs, plots, weighing
@@ -272,6 +273,7 @@ def _constants(space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(fixed, Mapping):
         raise CampaignError(f"fixed={fixed!r} is no mapping; write fixed={{'c_rate': 0.1}}")
     constants = {str(k): plain(v) for k, v in {**space.fixed, **fixed}.items()}
+    constants |= {k: text(v) for k, v in constants.items() if isinstance(v, str)}
     for name, value in constants.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise CampaignError(f"fixed[{name!r}] = {value!r} must be one number or one text")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import columns
+from ..data import columns, entries
 from .errors import SpaceError, unknown
 
 MAX_LEVELS = 100_000
@@ -46,7 +46,9 @@ def listed(factor: Any) -> list[Any]:
             f"{type(factor).__name__}({factor.name!r}, ['a', 'b'])"
         )
     values = [v.item() if isinstance(v, np.generic) else v for v in factor.values]
-    if any(isinstance(v, str) and not v.strip() for v in values):
+    # as a table reads them: "hand " in a declaration would never meet the "hand" of a result
+    values = [entries.text(v) if isinstance(v, str) else v for v in values]
+    if any(v is None for v, given in zip(values, factor.values, strict=True) if given is not None):
         raise SpaceError(f"{factor.name}: an empty text is no choice; give it a name")
     return values
 

@@ -105,6 +105,13 @@ def test_an_option_that_differs_from_the_file_is_an_error(capsys):
     assert main([*BEGIN, "--seed", "1"]) == 0
 
 
+def test_before_any_result_nothing_is_said_to_be_predicted(capsys):
+    assert main(BEGIN) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nothing is predicted before results are recorded" in told
+    assert "predicted_" not in told
+
+
 def test_a_space_from_a_file(in_folder):
     text = ('{"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000}, '
             '{"kind": "Choice", "name": "bead_mm", "values": [3, 5]}], '

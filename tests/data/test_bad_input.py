@@ -46,6 +46,8 @@ def refuse(path, content, **options) -> data.TableError:
         ("600,5 min,0.3,c1,165", "milling_min", "write 5 alone, without unit"),
         ("600,1.5 h,0.3,c1,165", "milling_min", "write 1.5 alone if that is in min, without"),
         ("600 rpm,5,0.3,c1,165", "rpm", "write 600 alone, without unit"),
+        ("1 600,5,0.3,c1,165", "rpm", "thousands separators"),
+        ("1'600,5,0.3,c1,165", "rpm", "thousands separators"),
         ("600,5,0.3,c1,05.03.2025", "capacity_mAh_g", "this is a date"),
         ("600,5,0.3,c1,2025-03-05", "capacity_mAh_g", "this is a date"),
         ("600,5. Mrz,0.3,c1,165", "milling_min", "this is a date"),

@@ -79,6 +79,19 @@ def test_a_german_spreadsheet_is_understood(tmp_path, separator):
     assert table["note"].tolist() == ["gut,besser", None]
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+def test_the_line_that_names_the_separator_for_a_spreadsheet_is_no_header(tmp_path, first):
+    path = tmp_path / "t.csv"
+    path.write_text(f"\ufeff{first}\nrpm;capacity_mAh_g\n600;165,3\n", encoding="utf-8")
+    assert data.read(path)["capacity_mAh_g"].tolist() == [165.3]
+    path.write_text(f"{first}\nrpm;capacity_mAh_g\n600;many\n")
+    with pytest.raises(data.TableError, match="row 3"):
+        data.read(path)
+    path.write_text(f"{first}\n")
+    with pytest.raises(data.TableError, match="the file is empty"):
+        data.read(path)
+
+
 def test_decimal_comma_and_thousands_point_in_one_file_are_not_guessed(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("rpm;capacity_mAh_g\n1.200;165,3\n")

@@ -269,6 +269,16 @@ def test_a_second_reading_of_a_suggestion_says_that_it_replaces_nothing():
     assert "s0001 had a reading before" in again.attrs["notes"][0]
 
 
+def test_blanks_around_a_text_do_not_part_a_declaration_from_its_results():
+    space = doe.Space([doe.Choice("powder", ["fine ", "very  coarse"], unit=""),
+                       doe.Real("rpm", 200, 1000)])  # fmt: skip
+    campaign = doe.Campaign(space, maximize="capacity_mAh_g", fixed={"mill": " P7 "}, seed=1)
+    asked: Any = campaign.suggest(2)
+    assert set(asked["powder"]) == {"fine", "very coarse"}
+    done = campaign.record(asked.assign(capacity_mAh_g=[150.0, 160.0]))
+    assert not done.attrs["notes"] and set(done["mill"]) == {"P7"}
+
+
 def test_a_constant_typed_as_text_is_the_number():
     campaign = begin(fixed={"c_rate": "0.1", "filling": 0.5, "study": 3})
     assert campaign.declaration.fixed == {"c_rate": 0.1, "filling": 0.5, "study": "3"}
