@@ -104,3 +104,11 @@ def test_with_nothing_tried_the_best_expected_comes_first():
     picks = choose(normals([0.0, 3.0, 2.9], [1.0, 0.5, 0.5]), NOTHING, 2)
     assert picks[0].index == 1
     assert picks[1].index == 2
+
+
+def test_where_all_must_come_again_what_is_underway_comes_last():
+    tried, waiting = normals(np.linspace(1.0, 1.01, 20), np.ones(20)), normals([5.0], [0.1], seed=1)
+    state = np.repeat([acquisition.TRIED, acquisition.UNDERWAY], [20, 1])
+    picks = acquisition.greedy(np.concatenate([tried, waiting], axis=1), state, np.ones(21), 3,
+                               np.random.default_rng(0))
+    assert all(p.index < 20 for p in picks)

@@ -361,3 +361,7 @@ def test_nothing_to_rank_by_is_told():
     nothing = Evidence({}, {}, {}, {}, np.zeros(4), "assumed")
     with pytest.raises(doe.CampaignError, match="no coating has a reading to rank by"):
         coatings.side_by_side(nothing)
+
+def test_one_coating_alone_is_the_best_with_or_without_another_cell():
+    found = coatings.one_more_cell(coatings.assumed(values([1.0]), 0.2), "growth").table
+    assert found["p_correct"].tolist() == pytest.approx([1.0] * len(found))

@@ -6,6 +6,7 @@ import pytest
 from scipy.special import expit
 from ssbayes import doe
 from ssbayes.doe import asking, failures
+from ssbayes.doe.propose import propose
 
 SPACE = doe.Space([doe.Real("rpm", 0 + 200, 1000), doe.Real("milling_min", 5, 60)])
 
@@ -87,6 +88,14 @@ def test_the_approximation_is_close_to_the_exact_posterior_of_one_logit():
     assert works(table.iloc[[0]])[0] == pytest.approx(exact, abs=0.03)
 
 
+def test_cells_of_one_batch_that_worked_are_one_success():
+    row = {"rpm": 600.0, "milling_min": 30.0, "status": "done"}
+    bad = {"rpm": 900.0, "milling_min": 30.0, "status": "failed", "batch": "b0"}
+    several = [row | {"batch": "b1", "cell": c} for c in "abcd"]
+    works = failures.learn(SPACE, pd.DataFrame([bad, *several]))
+    assert works is not None and (works.worked, works.failed) == (1, 1)
+
+
 class TestCampaign:
     def test_suggestions_leave_where_the_process_fails(self):
         made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=5)
@@ -114,3 +123,26 @@ class TestCampaign:
             away = asking.pending(made.declaration, state)["bead_mm"]
             keep_away.append(3.0 in set(away))
         assert keep_away == [False, True]
+
+    def test_a_setting_that_failed_is_nothing_to_improve_on(self):
+        """It looked best, it cakes, and it will never be read: the next best is gone for."""
+        space = doe.Space([doe.Integer("n", 1, 12, unit="1")])
+        rows = pd.DataFrame({"n": [1, 2, 3, 4, 5, 6], "y": [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]})
+
+        def works(settings):
+            return np.where(settings["n"] > 10, 0.1, 1.0)
+
+        lost = pd.DataFrame({"n": [11, 12]})
+        told = propose(space, rows, objective="y", seed=1, success=works, lost=lost)
+        assert told.settings["n"].tolist() == [10] and "highest expected" in told.reason[0]
+
+    def test_what_failed_is_handed_on_apart_from_what_waits(self):
+        made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=3)
+        names = made.suggest(4)["suggestion"]
+        made.record({"suggestion": names[0], "status": "failed", "reason": "caked"})
+        made.drop(names[1])
+        state = made._state()
+        away = asking.pending(made.declaration, state)
+        waits, lost = asking._apart(away, state, SPACE)
+        assert (len(away), len(waits), len(lost)) == (4, 3, 1)
+        assert lost["rpm"].iloc[0] == state.suggestions.at[names[0], "rpm"]

@@ -93,6 +93,13 @@ class TestOneOutcome:
         for rpm in [*made.suggest(3)["rpm"], made.best("space")["rpm"]]:
             assert 0.1 + 0.2 * ((rpm - 200.0) / 800.0) ** 2 <= 0.21
 
+    def test_an_uncertain_rule_that_nothing_keeps_is_told_with_what_it_reaches(self):
+        space = doe.Space(SPACE.factors, probable={"porosity <= -5": 0.9})
+        made = doe.Campaign(space, maximize="capacity_mAh_g", seed=4)
+        made.record(measured(START)[[*SPACE.names, "kind", "capacity_mAh_g", "porosity"]])
+        with pytest.raises(doe.DoeError, match=r"holds with P .* asked is 0.9"):
+            made.suggest(1)
+
     def test_gain_per_cost_keeps_to_cheap_settings(self):
         dear = campaign(maximize="porosity", cost="1 + 0.2 * milling_min").suggest(3)
         free = campaign(maximize="porosity").suggest(3)

@@ -141,6 +141,43 @@ def test_a_reading_with_a_large_stated_error_is_leaned_on_less():
     assert pulled[0] > 0.75 and pulled[1] < 0.4 * pulled[0]
 
 
+def test_batches_are_told_apart_by_the_readings_that_are_used_and_no_others():
+    """Cells read at two rates: at one of them each batch was read once."""
+    row = pd.DataFrame({"time": [0.2, 0.4, 0.6], "load": 0.5, "y": [1.0, 2.0, 3.0],
+                        "batch": ["b1", "b2", "b3"]})
+    rates = pd.concat([row.assign(rate=1.0), row.assign(rate=2.0)], ignore_index=True)
+    assert not readings(SPACE, rates, "y", {"rate": 1.0}).told_apart
+    assert readings(SPACE, rates, "y", {}).told_apart
+
+
+def test_a_reading_without_a_label_has_the_error_of_a_batch_of_its_own():
+    rows = pd.DataFrame({"time": [0.2, 0.2, 0.6, 0.6], "load": 0.5, "y": 1.0,
+                         "batch": ["b1", "b1", None, None]})
+    batch = readings(SPACE, rows, "y", {}).batch
+    assert batch[0] == batch[1] and len(set(batch)) == 3 and (batch >= 0).all()
+
+
+def test_means_of_cells_do_not_hide_the_scatter_of_their_batches():
+    """Simulated: batches scatter by 2, cells by 0.3; one row a batch, with mean, sd and number."""
+    told = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        rows = SPACE.sample(8, rng).iloc[np.repeat(np.arange(8), 2)].reset_index(drop=True)
+        made = 2.0 * rng.standard_normal((16, 1)) + 0.3 * rng.standard_normal((16, 3))
+        rows = rows.assign(y=5 * rows["load"] + made.mean(axis=1), y_n=3, y_sd=made.std(1, ddof=1))
+        cell, batch = believed(rows).scatter(ENDS)
+        told.append((cell[0], batch[0]))
+    cell, batch = np.median(told, axis=0)
+    assert 0.15 < cell < 0.6 and batch > 1.2
+
+
+@pytest.mark.parametrize(("value", "n"), [(0.1, 3), (2e-10, 1)])
+def test_equal_readings_and_one_in_a_small_unit_keep_a_sensible_spread(value, n):
+    rows = SPACE.sample(n, np.random.default_rng(0)).assign(y=value)
+    sd = believed(rows).mean(ENDS).std(axis=0)
+    assert ((sd > 1e-3 * value) & (sd < value)).all()
+
+
 @pytest.mark.slow
 def test_loud_cells_are_covered_and_the_reproducible_peak_is_found(monkeypatch):
     """40 data sets: 90 % intervals of the next cell at both ends, before and after."""

@@ -194,6 +194,39 @@ class TestTeaching:
         assert len(first) >= 2
         assert first["load"].min() < 0.1 and first["load"].max() > 0.9
 
+    @pytest.mark.parametrize("hard", [True, False])
+    def test_what_is_underway_will_tell_and_is_not_asked_for_again(self, physics_with, hard):
+        """The slope is all but known from both ends underway: little is left to tell of it."""
+        space = doe.Space([doe.Real("anneal_C", 400, 800, hard=hard), doe.Real("load", 0, 1)])
+        ends = pd.DataFrame({"anneal_C": 600.0, "load": [0.0, 1.0] * 8})
+
+        def told(pending):
+            asked = propose(
+                space, measured(space).iloc[:0], objective="y", n=2, seed=1, pending=pending,
+                model=physics_with(0.5), goals=goals(maximize="y", learn=["slope"]),
+            )  # fmt: skip
+            return float(asked.reason[0].split(": ")[1].split(" nat")[0])
+
+        ends["anneal_C"] += np.arange(16)
+        assert told(ends) < 0.5 * told(None)
+
+    def test_a_limit_does_not_make_readings_noiseless(self, physics_with):
+        asked = propose(
+            SPACE, measured(SPACE).iloc[:0], objective="y", n=1, seed=1, model=physics_with(2.0),
+            goals=goals(maximize="y", learn=["slope"], require={"y >= 50.5": 0.5}),
+        )  # fmt: skip
+        assert "inf" not in asked.reason[0]
+        assert float(asked.reason[0].split(": ")[1].split(" nat")[0]) < 1.0
+
+    def test_where_nothing_tells_the_models_apart_the_least_known_is_asked_for(self, physics_with):
+        rows = measured(SPACE).iloc[:2]
+        asked = propose(
+            SPACE, rows, objective="y", n=3, seed=1, model=physics_with(2.0),
+            goals=goals(maximize="y", learn="models"),
+        )  # fmt: skip
+        assert not asked.settings.duplicated().any()
+        assert abs(asked.settings["load"] - 0.5).max() > 0.4
+
     @pytest.mark.parametrize("learn", [["slope"], "models"])
     def test_a_dear_change_over_makes_fuller_runs_for_learning(self, physics_with, learn):
         count = []

@@ -25,6 +25,14 @@ def test_gain_of_one_more_setting_is_expected_improvement_as_far_as_a_reading_te
     assert found == pytest.approx(exact, abs=0.02)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_the_gain_of_a_batch_is_the_same_in_any_unit(unit):
+    values = draws([10.0, 9.0], [0.5, 2.0])
+    asked = [stopping.expected_gain(u * values[:, :1], u * values[:, 1:], u * np.ones(1)) / u
+             for u in (1.0, unit)]
+    assert asked[1] == pytest.approx(asked[0], rel=1e-6)
+
+
 def test_repeats_of_two_rivals_are_worth_what_they_tell_and_no_new_setting_is_needed():
     values = draws([10.0, 10.0], [2.0, 2.0], 40_000)
     exact = improvement(0.0, np.sqrt(2.0 * 4.0**2 / (2.0**2 + 1.0)))
@@ -109,3 +117,13 @@ class TestCampaign:
         assert "mAh/g" in told.sentence
         with pytest.raises(doe.CampaignError, match="within=0"):
             made.progress(within=0.0)
+
+    def test_a_setting_that_may_not_be_recommended_is_nothing_to_better(self):
+        made = self.campaign(6)
+        made.record({"rpm": 1500.0, "kind": "simulated", "capacity_mAh_g": 400.0})
+        told = made.progress(within=3.0).table["value"]
+        assert told.iloc[0] > 0.0 and told.iloc[2] > 0.2
+        outside = doe.Campaign(self.SPACE, maximize="capacity_mAh_g", seed=1)
+        outside.record({"rpm": 1500.0, "kind": "simulated", "capacity_mAh_g": 400.0})
+        with pytest.raises(doe.CampaignError, match="outside the space"):
+            outside.progress(within=3.0)
