@@ -213,9 +213,8 @@ class TestTeaching:
     def test_a_limit_does_not_make_readings_noiseless(self, physics_with):
         asked = propose(
             SPACE, measured(SPACE).iloc[:0], objective="y", n=1, seed=1, model=physics_with(2.0),
-            goals=goals(maximize="y", learn=["slope"], require={"y >= 50.5": 0.5}),
+            goals=goals(maximize="y", learn=["slope"], require={"y >= 70": 0.5}),
         )  # fmt: skip
-        assert "inf" not in asked.reason[0]
         assert float(asked.reason[0].split(": ")[1].split(" nat")[0]) < 1.0
 
     def test_where_nothing_tells_the_models_apart_the_least_known_is_asked_for(self, physics_with):
