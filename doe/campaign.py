@@ -272,7 +272,7 @@ class Campaign:
 
     def drop(self, ids: str | Iterable[str], reason: str = "") -> None:
         """Give up open suggestions; the reason is kept and their settings are kept away from."""
-        names = [ids] if isinstance(ids, str) else list(ids)
+        names = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
 
         def decide(state: State) -> tuple[list[Event], None]:
             told: Any = state.suggestions["state"]

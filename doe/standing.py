@@ -29,7 +29,7 @@ def standing(
     CampaignError
         If nothing is measured, or the margin or the price cannot be.
     """
-    if isinstance(margin, bool) or not margin > 0:
+    if isinstance(margin, (bool, str)) or not margin > 0:
         raise CampaignError(
             f"within={margin!r} must be above 0: the difference of {declaration.objective} that "
             "is practically none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -332,11 +333,14 @@ class LabModel:
         data.TableError
             If a cell of the table is wrong; every one is named.
         ValueError
-            If unlike quantities would be pooled, ``pool`` names a column that keeps none apart, or
-            the engine is unknown.
+            If unlike quantities would be pooled, ``pool`` names a column that keeps none apart, the
+            engine is unknown, or one of the numbers makes no sense.
         """
         from .fit import run_fit
 
+        for argument, number in (("draws", draws), ("tune", tune), ("chains", chains)):
+            if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
+                raise ValueError(f"{argument}={number!r} must be a whole number from 1")
         pool = (pool,) if isinstance(pool, str) else tuple(pool)
         known = dict.fromkeys(name for outcome in self.outcomes for name in outcome.alike)
         for name in pool:

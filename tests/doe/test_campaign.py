@@ -279,6 +279,12 @@ def test_blanks_around_a_text_do_not_part_a_declaration_from_its_results():
     assert not done.attrs["notes"] and set(done["mill"]) == {"P7"}
 
 
+def test_a_margin_typed_as_text_is_told():
+    margin: Any = "1"
+    with pytest.raises(doe.CampaignError, match="within='1' must be above 0"):
+        started().progress(margin)
+
+
 def test_a_constant_typed_as_text_is_the_number():
     campaign = begin(fixed={"c_rate": "0.1", "filling": 0.5, "study": 3})
     assert campaign.declaration.fixed == {"c_rate": 0.1, "filling": 0.5, "study": "3"}
@@ -289,6 +295,9 @@ def test_drop_names_what_it_cannot_drop():
     campaign.suggest(1)
     with pytest.raises(doe.CampaignError, match="'s0099' is no suggestion"):
         campaign.drop(["s0005", "s0099"])
+    number: Any = 1
+    with pytest.raises(doe.CampaignError, match="1 is no suggestion"):
+        campaign.drop(number)
     with pytest.raises(doe.CampaignError, match="recorded already"):
         campaign.drop("s0001")
     campaign.drop("s0005", reason="no powder")

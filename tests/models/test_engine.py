@@ -220,6 +220,18 @@ class TestReadings:
             "row 3 is not used: status planned"]
         assert encode(clean, TOY, statements=True).unused() == ["row 3 is not used: status planned"]
 
+    @pytest.mark.parametrize(("options", "said"), [
+        ({"draws": 0}, "draws=0 must be a whole number from 1"),
+        ({"tune": 2.5}, "tune=2.5"),
+        ({"chains": True}, "chains=True"),
+        ({"pool": "charge_mod"}, "pool='charge_mod' is no column"),
+    ])
+    def test_numbers_and_columns_that_make_no_sense_are_told_before_a_fit(
+        self, table, options, said
+    ):
+        with pytest.raises(ValueError, match=said):
+            TOY.fit(table, **options)
+
     def test_unlike_kinds_are_not_pooled_in_silence(self, fit, table):
         mixed = table.assign(charge_mode=["CC"] * 6 + ["CCCV"] * (len(table) - 6))
         with pytest.raises(ValueError, match=r"unlike charge_mode .*CC: rows 0, 1.*pool="):
