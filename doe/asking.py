@@ -40,12 +40,9 @@ def new_suggestions(
         blank = pd.DataFrame(columns=space.names)
         works = failures.learn(space, state.rows)
         told = posterior.question(declaration)
-        away = pending(declaration, state)
         if works is not None:
-            told |= {"success": works}
-            if declaration.strategy == "bayes":
-                away, told["lost"] = _apart(away, state, space)
-        waiting = [t for t in (away, start) if len(t)]
+            told |= {"success": works, "lost": lost(declaration, state)}
+        waiting = [t for t in (pending(declaration, state), start) if len(t)]
         if declaration.goals.prices is not None:
             told |= {"places": places(declaration, state)}
         proposal = strategies.proposer(declaration.strategy)(
@@ -134,19 +131,16 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 
-def _apart(
-    away: pd.DataFrame, state: State, space: Space
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Settings to keep away from: those that will or may be read, and those that only failed."""
-    names = space.names
-    table: Any = state.suggestions
-    keys = [
-        set(table.loc[found, names].itertuples(index=False, name=None))
-        for found in (table["state"] == "failed", table["state"].isin([*OPEN, "abandoned"]))
-    ]
-    each = away[names].itertuples(index=False, name=None)
-    gone = np.array([k in keys[0] and k not in keys[1] for k in each], dtype=bool)
-    return away[~gone], away[gone]
+def lost(declaration: Declaration, state: State) -> pd.DataFrame:
+    """Of the settings of `pending` those that only failed: nothing will be read there."""
+    names, table = declaration.space.names, state.suggestions
+    failed, waits = (
+        set(table.loc[table["state"].isin(of), names].itertuples(index=False, name=None))
+        for of in (["failed"], [*OPEN, "abandoned"])
+    )
+    away = pending(declaration, state)
+    keys = away.itertuples(index=False, name=None)
+    return away[np.array([k in failed and k not in waits for k in keys], dtype=bool)]
 
 
 def places(declaration: Declaration, state: State) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import mixed
-from .control import WIDTH, of_recipe
+from .control import WIDTH, check_levels, check_scales, of_recipe
 from .errors import CampaignError, listing, unknown
 from .ranking import LEVEL
 from .split_rows import readings_of
@@ -120,8 +120,10 @@ def bridge(
     Raises
     ------
     CampaignError
-        If fewer than two groups have control cells.
+        If fewer than two groups have control cells, or a scale or a level cannot be.
     """
+    check_scales(block_sd=block_sd, cell_sd=cell_sd)
+    check_levels(level=level)
     for name in (outcome, between, block):
         if name not in rows.columns:
             raise CampaignError(unknown(name, rows.columns, "column of the rows"))

@@ -155,8 +155,10 @@ def control_chart(
     Raises
     ------
     CampaignError
-        If there are fewer than three blocks, or a column is missing.
+        If there are fewer than three blocks, a column is missing, or a scale or a level cannot be.
     """
+    check_levels(level=level, limits=limits)
+    check_scales(block_sd=block_sd, cell_sd=cell_sd, change=change)
     if not 0.0 < smoothing <= 1.0:
         raise CampaignError(f"smoothing={smoothing!r} must be above 0 and at most 1, such as 0.2")
     for name in (outcome, block):
@@ -216,6 +218,23 @@ def control_chart(
     low, high = whole.interval(np.ones(1), level)
     said = _said(table, changes, block, limits)
     return Chart(table, changes, scatter, middle, low, high, said, notes, level)
+
+
+def check_scales(**scales: float | None) -> None:
+    """Scales of priors, where they are given, are above 0."""
+    for name, given in scales.items():
+        if given is not None and not 0.0 < given < np.inf:
+            raise CampaignError(
+                f"{name}={given!r} must be above 0: the scale of a prior, in the unit of the "
+                "outcome; leave it out where nothing is known"
+            )
+
+
+def check_levels(**levels: float) -> None:
+    """Levels of intervals and limits are shares."""
+    for name, given in levels.items():
+        if not 0.0 < given < 1.0:
+            raise CampaignError(f"{name}={given!r} must lie between 0 and 1, such as 0.9")
 
 
 def _others(

@@ -179,8 +179,8 @@ def propose(
         Settings at which the equipment stands or will stand: where goals price change-overs,
         the next run starts from one of them.
     lost : DataFrame, optional
-        Settings whose process failed: not suggested again, and nothing to improve on. How far to
-        keep away from them, `success` says.
+        Settings whose process failed, be they among the pending or not: they are not suggested
+        again, and nothing to improve on. How far to keep away from them, `success` says.
 
     Returns
     -------

@@ -166,7 +166,8 @@ class TestCampaign:
     ({"recipe": {"rpm": 9.0}}, "no row is of the control recipe"),
     ({"recipe": {"rmp": 9.0}}, "did you mean 'rpm'"),
     ({"block": "day"}, "'day' is no column"),
-    ({"smoothing": 0.0}, "smoothing=0.0"),
+    ({"smoothing": 0.0}, "smoothing=0.0"), ({"block_sd": -1.0}, "block_sd=-1.0 must be above 0"),
+    ({"level": 90}, "level=90 must lie between 0 and 1"), ({"limits": 3}, "limits=3 must lie"),
 ])
 def test_bad_input(given, said):
     with pytest.raises(doe.CampaignError, match=said):

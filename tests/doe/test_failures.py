@@ -133,16 +133,15 @@ class TestCampaign:
             return np.where(settings["n"] > 10, 0.1, 1.0)
 
         lost = pd.DataFrame({"n": [11, 12]})
-        told = propose(space, rows, objective="y", seed=1, success=works, lost=lost)
+        told = propose(space, rows, objective="y", seed=1, success=works, pending=lost, lost=lost)
         assert told.settings["n"].tolist() == [10] and "highest expected" in told.reason[0]
 
-    def test_what_failed_is_handed_on_apart_from_what_waits(self):
+    def test_what_failed_is_told_from_what_waits(self):
         made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=3)
         names = made.suggest(4)["suggestion"]
         made.record({"suggestion": names[0], "status": "failed", "reason": "caked"})
         made.drop(names[1])
         state = made._state()
-        away = asking.pending(made.declaration, state)
-        waits, lost = asking._apart(away, state, SPACE)
-        assert (len(away), len(waits), len(lost)) == (4, 3, 1)
+        lost = asking.lost(made.declaration, state)
+        assert (len(asking.pending(made.declaration, state)), len(lost)) == (4, 1)
         assert lost["rpm"].iloc[0] == state.suggestions.at[names[0], "rpm"]
