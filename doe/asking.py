@@ -138,7 +138,7 @@ def lost(declaration: Declaration, state: State) -> pd.DataFrame:
         set(table.loc[table["state"].isin(of), names].itertuples(index=False, name=None))
         for of in (["failed"], [*OPEN, "abandoned"])
     )
-    away = pending(declaration, state)
+    away: Any = pending(declaration, state)
     keys = away.itertuples(index=False, name=None)
     return away[np.array([k in failed and k not in waits for k in keys], dtype=bool)]
 

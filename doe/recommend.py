@@ -160,11 +160,15 @@ def best_in_space(
     settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
 ) -> pd.Series:
     """The first setting, found by `search`, against the tried ones below it."""
-    gain = Merit.learn(declaration, seen)(seen)
+    merit = Merit.learn(declaration, seen)
+    gain = merit(seen)
     others = gain[:, 1:]
     p_best = float((gain[:, 0] >= others.max(axis=1)).mean()) if others.size else float("nan")
     told = f"to be at least as good as all {others.shape[1]} tried"
-    return _recommended(settings, seen, 0, p_best, "space", told, declaration, level)
+    row = _recommended(settings, seen, 0, p_best, "space", told, declaration, level)
+    if not merit.keeps(settings, seen)[0]:
+        row.attrs["sentence"] += " No setting found keeps every requirement as probably as asked."
+    return row
 
 
 def search(

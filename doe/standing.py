@@ -67,6 +67,9 @@ def standing(
         return posterior.Views.of(found.values(settings), found.sd(settings))
 
     at_tried = seen(tried)
+    at_many = seen(many)
+    if space.uncertain:  # the optimum is one that may be recommended
+        at_many = at_many.part(space.meets(many, {n: at_many.values[n] for n in space.asks}))
     merit = recommend.Merit.learn(declaration, at_tried)
     gain = merit(at_tried)
     chosen, _ = recommend.choice(tried, at_tried, merit, np.ones(len(tried), dtype=bool))
@@ -76,7 +79,7 @@ def standing(
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
     made = stopping.progress(
-        gain, merit(seen(many)), merit(ahead), noise, coming, chosen=chosen, margin=margin,
+        gain, merit(at_many), merit(ahead), noise, coming, chosen=chosen, margin=margin,
         unit=unit if declaration.goals.single else "", price=price,
     )  # fmt: skip
     return replace(made, equal=[int(place[k]) for k in made.equal])

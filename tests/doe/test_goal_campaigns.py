@@ -99,6 +99,18 @@ class TestOneOutcome:
         made.record(measured(START)[[*SPACE.names, "kind", "capacity_mAh_g", "porosity"]])
         with pytest.raises(doe.DoeError, match=r"holds with P .* asked is 0.9"):
             made.suggest(1)
+        assert "No setting found keeps" in made.best("space").attrs["sentence"]
+
+    def test_the_optimum_that_progress_speaks_of_keeps_uncertain_rules(self):
+        """Beyond the rule the outcome rises on: nothing there is to be reached."""
+        found = []
+        for probable in ({}, {"porosity <= 0.15": 0.9}):
+            space = doe.Space(SPACE.factors, probable=probable)
+            made = doe.Campaign(space, maximize="capacity_mAh_g", seed=4)
+            rows = measured(START)[[*SPACE.names, "kind", "capacity_mAh_g", "porosity"]]
+            made.record(rows[rows["porosity"] <= 0.2])
+            found.append(made.progress(within=3.0).table["value"].iloc[1])
+        assert found[1] > found[0]
 
     def test_gain_per_cost_keeps_to_cheap_settings(self):
         dear = campaign(maximize="porosity", cost="1 + 0.2 * milling_min").suggest(3)
