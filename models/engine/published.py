@@ -176,7 +176,7 @@ def _log_chances(ddof: float, sd: float, cells: float) -> tuple[float, float]:
 def _decimals(figures: Sequence[float]) -> int:
     """Decimals that printed figures have, at most six: they set the rounding."""
     values = np.asarray(figures, dtype=float)
-    return next((d for d in range(6) if np.allclose(values, values.round(d), atol=1e-9)), 6)
+    return next((d for d in range(6) if np.allclose(values, values.round(d), rtol=0, atol=1e-9)), 6)
 
 
 def _left_over(
