@@ -105,6 +105,24 @@ examples:
   ssbayes record mill.db frankenberg2025_milling         a bundled table by its name
 """
 
+WITHDRAW = """\
+Takes back results that were recorded by mistake: of suggestions by their ids, or single rows by
+their numbers (the left column of `ssbayes rows`). The file keeps them; nothing learns from them. A
+suggestion without a result left is open again.
+
+examples:
+  ssbayes withdraw mill.db s0003 --reason "balance not tared"
+  ssbayes withdraw mill.db 12 13
+"""
+
+ROWS = """\
+Lists every recorded row with its number, those taken back left out.
+
+examples:
+  ssbayes rows mill.db
+  ssbayes rows mill.db --out results.csv
+"""
+
 RANK = """\
 Ranks the settings tried by their true mean: probability of being best, interval of the rank, and
 what choosing a setting loses on average against the best. While nothing new is recorded the kept
@@ -197,6 +215,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("results", help="a file, or the name of a literature table")
     made.add_argument("--out", **out)
     made.set_defaults(run=commands.record)
+
+    made = command("rows", "what has been recorded", ROWS)
+    made.add_argument("store", metavar="STORE", help="the campaign file")
+    made.add_argument("--out", **out)
+    made.set_defaults(run=commands.rows)
+
+    made = command("withdraw", "take back results recorded by mistake", WITHDRAW)
+    made.add_argument("store", metavar="STORE", help="the campaign file")
+    made.add_argument("what", nargs="+", metavar="ID|ROW", help="a suggestion, or a row's number")
+    made.add_argument("--reason", default="", help="why; kept in the file")
+    made.set_defaults(run=commands.withdraw)
 
     made = command("rank", "how sure is this ranking?", RANK)
     made.add_argument("store", metavar="STORE", help="the campaign file")

@@ -199,6 +199,20 @@ def record(given: Namespace) -> None:
         show.say(note)
 
 
+def rows(given: Namespace) -> None:
+    """List what has been recorded."""
+    table = existing(given.store).results().rename_axis("row").reset_index()
+    if not show.write(table, given.out):
+        show.table(table.dropna(axis=1, how="all"), f"{len(table)} rows recorded in {given.store}")
+
+
+def withdraw(given: Namespace) -> None:
+    """Take back rows recorded by mistake."""
+    meant = [int(word) if word.isdecimal() else word for word in given.what]
+    gone = existing(given.store).withdraw(meant, reason=given.reason)
+    show.say(f"{len(gone)} rows taken back; {given.store} keeps them, and nothing learns from them")
+
+
 def rank(given: Namespace) -> None:
     """Print and write the ranking of the settings tried."""
     campaign = existing(given.store)

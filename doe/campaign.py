@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from . import asking, intake, posterior, recommend
+from . import asking, intake, posterior, recommend, withdrawal
 from . import state as states
 from .declaration import Declaration, declare, differences, from_dict
 from .errors import CampaignError, unknown
@@ -22,7 +22,7 @@ from .posterior import Views
 from .ranking import LEVEL, Comparison, Ranking
 from .space import Space
 from .state import PREDICTED, State
-from .store import Event, Store, StoreChanged, event
+from .store import Event, ReadOnly, Store, StoreChanged, event
 
 if TYPE_CHECKING:
     from ..models.desirability import Goal
@@ -287,9 +287,41 @@ class Campaign:
 
         self._write(decide)
 
+    def withdraw(self, rows: int | str | Iterable[int | str], reason: str = "") -> pd.DataFrame:
+        """Take back rows that were recorded by mistake; the file keeps them, nothing uses them.
+
+        Parameters
+        ----------
+        rows : int, str, or several
+            Numbers of rows as `results` shows them, or suggestions, all of whose rows are meant.
+        reason : str
+
+        Returns
+        -------
+        DataFrame
+            The rows. A suggestion without a result left is open again: record the right one.
+
+        Raises
+        ------
+        CampaignError
+            If a row is not there.
+        """
+
+        def decide(state: State) -> tuple[list[Event], pd.DataFrame]:
+            found = withdrawal.numbers(rows, state)
+            body = {"rows": found, "reason": reason}
+            gone: Any = state.rows[np.isin(state.numbers, found)]
+            return [event("withdraw", body)], gone.reset_index(drop=True)
+
+        return self._write(decide)
+
     def results(self) -> pd.DataFrame:
-        """Every recorded row: suggestion, factors, constants, readings, labels."""
-        return self._state().rows.copy()
+        """Every recorded row: suggestion, factors, constants, readings, labels.
+
+        The index is the number of a row, which stays its own when others are taken back.
+        """
+        state = self._state()
+        return state.rows.set_axis(pd.Index(state.numbers), axis=0)
 
     def suggestions(self) -> pd.DataFrame:
         """Every suggestion ever made, with its ``state``."""
@@ -458,6 +490,9 @@ class Campaign:
                 self._store.append(events, after=state.seq)
             except StoreChanged:
                 continue
+            except ReadOnly:
+                if any(e.kind != "draws" for e in events):
+                    raise  # what is only kept to be quick may be lost
             return answer
         raise CampaignError(f"{self._store.name} is being changed all the time; try again")
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import completion, weighing
+from . import completion, weighing, withdrawal
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean
 from .state import State
@@ -207,7 +207,7 @@ def _repeated(rows: list[dict[str, Any]], labels: list[Any], state: State) -> li
 
 
 def _stored(state: State) -> list[dict[str, Any]]:
-    return [r for e in state.events if e.kind == "record" for r in e.body["rows"]]
+    return withdrawal.standing(state.events)[0]
 
 
 def _fingerprint(row: Mapping[str, Any]) -> str:

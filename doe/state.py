@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import plots, weighing
+from . import plots, weighing, withdrawal
 from .declaration import Declaration
 from .errors import CampaignError, unknown
 from .factors import Integer
@@ -22,6 +22,8 @@ from .store import Event
 BATCH = "predicted_batch_sd"
 PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", BATCH, "predicted_cell_sd")
 OPEN = ("open", "running")
+KNOWN = ("suggest", "record", "abandon", "withdraw")
+"""Kinds of events that change what is known."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,23 @@ class State:
     seq : int
         Last event seen; an append after it is refused if there are newer ones.
     data_seq : int
-        Last event that recorded results: what depends on the data alone is kept under it.
+        Last event that recorded results or took them back: what depends on the data alone is kept
+        under it.
     suggestions : DataFrame
         Every suggestion ever made, indexed by its id: factors, ``predicted_*``, ``reason``,
         ``by``, ``state`` (open, running, done, failed, abandoned); with hard-to-change factors
         ``run``, the first suggestion of its run.
     rows : DataFrame
-        Every recorded row.
+        Every recorded row that was not taken back.
+    numbers : ndarray of int
+        Number of each row, in the order in which rows were recorded.
     """
 
     seq: int
     data_seq: int
     suggestions: pd.DataFrame
     rows: pd.DataFrame
+    numbers: np.ndarray
     events: Sequence[Event]
 
     def open(self, by: str | None = None) -> pd.DataFrame:
@@ -63,14 +69,15 @@ class State:
 
 def read(events: Sequence[Event], declaration: Declaration) -> State:
     """State after `events`."""
-    rows = [row for e in events if e.kind == "record" for row in e.body["rows"]]
-    recorded = [e.seq for e in events if e.kind == "record"]
+    rows, numbers = withdrawal.standing(events)
+    recorded = [e.seq for e in events if e.kind in ("record", "withdraw")]
     table = rows_table(rows, declaration)
     return State(
         seq=max((e.seq for e in events), default=0),
         data_seq=max(recorded, default=0),
         suggestions=_suggestions(events, table, declaration),
         rows=table,
+        numbers=numbers,
         events=events,
     )
 
@@ -156,7 +163,7 @@ def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
 
 def seed_for(purpose: str, state: State, declaration: Declaration) -> int:
     """A seed from the campaign's own and from what is known: equal files, equal seeds."""
-    known = [e.body for e in state.events if e.kind in ("suggest", "record", "abandon")]
+    known = [e.body for e in state.events if e.kind in KNOWN]
     return int(digest([declaration.seed, purpose, known]), 16) % 2**31
 
 
@@ -243,6 +250,9 @@ def _told(e: Event) -> str:
             return text + "".join(f"; {note}" for note in body["notes"])
         case "abandon":
             text = f"dropped {', '.join(body['suggestions'])}"
+            return text + (f": {body['reason']}" if body["reason"] else "")
+        case "withdraw":
+            text = f"took back {len(body['rows'])} rows"
             return text + (f": {body['reason']}" if body["reason"] else "")
         case "draws":
             return f"draws kept for {body['for'].split()[0]}, data up to event {body['data']}"

@@ -32,7 +32,7 @@ from .errors import StoreError
 
 VERSION = 1
 APPLICATION = 0x53534259  # "SSBY" in the file's header: tells a campaign from other databases
-KINDS = ("declare", "suggest", "record", "abandon", "draws", "note")
+KINDS = ("declare", "suggest", "record", "abandon", "withdraw", "draws", "note")
 WAIT_S = 30.0
 RESTORE = "nothing was written to it; put a whole copy in its place"
 
@@ -48,6 +48,10 @@ pragma user_version = {VERSION};
 
 class StoreChanged(StoreError):
     """Another process has written since the caller last read: read again and decide anew."""
+
+
+class ReadOnly(StoreError):
+    """The file cannot be written."""
 
 
 class IdTaken(StoreError):
@@ -210,7 +214,8 @@ class Store:
                 connection.execute("pragma synchronous = full")
             yield connection
         except sqlite3.Error as problem:
-            raise StoreError(_told(self.name, problem)) from None
+            refused = ReadOnly if "readonly" in str(problem) else StoreError
+            raise refused(_told(self.name, problem)) from None
         finally:
             if connection is not None and connection is not self._memory:
                 connection.close()

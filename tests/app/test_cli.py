@@ -13,7 +13,7 @@ from ssbayes.app.cli import main, parser
 
 BEGIN = ["suggest", "--store", "plain.db", "--space", "milling", "--maximize", "my_score",
          "--unit", "1"]
-COMMANDS = ["catalog", "fit", "suggest", "record", "rank", "demo"]
+COMMANDS = ["catalog", "fit", "suggest", "record", "rows", "withdraw", "rank", "demo"]
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +87,18 @@ def test_suggestions_make_the_round_from_file_to_file(recorded, capsys):
     assert ranking["p_best"].sum() == pytest.approx(1.0)
     assert ranking["predicted_mean"].is_monotonic_decreasing
     assert "best with probability" in capsys.readouterr().out
+
+
+def test_a_result_is_listed_and_taken_back(recorded, capsys):
+    assert main(["rows", "plain.db", "--out", "rows.csv"]) == 0
+    listed = pd.read_csv("rows.csv")
+    assert listed["row"].tolist() == [0, 1, 2]
+    assert main(["withdraw", "plain.db", "1", "--reason", "balance not tared"]) == 0
+    assert "1 rows taken back" in capsys.readouterr().out
+    assert main(["rows", "plain.db"]) == 0
+    assert "2 rows" in capsys.readouterr().out
+    assert main(["withdraw", "plain.db", "s0009"]) == 2
+    assert "no suggestion of this campaign" in capsys.readouterr().err
 
 
 def test_suggestions_asked_again_are_the_same(capsys):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ssbayes import data, doe, models
-from ssbayes.doe.store import Store
+from ssbayes.doe.store import ReadOnly, Store
 
 DECLARED: dict[str, Any] = {
     "maximize": "capacity_mAh_g",
@@ -304,6 +304,53 @@ def test_drop_names_what_it_cannot_drop():
     campaign.drop("s0005")
     assert campaign.history()["what"].str.contains("dropped s0005: no powder").sum() == 1
     assert list(campaign.suggest(1)["suggestion"]) == ["s0006"]
+
+
+def test_a_reading_typed_wrong_is_taken_back_and_stays_in_the_file(tmp_path):
+    campaign = started(tmp_path / "mill.db")
+    assert "s0002" in set(campaign.rank().table["suggestion"])
+    gone = campaign.withdraw("s0002", reason="a digit too many")
+    assert gone["capacity_mAh_g"].tolist() == [160.0]
+    assert campaign.suggestions().set_index("suggestion").loc["s0002", "state"] == "open"
+    assert campaign.results().index.tolist() == [0, 2, 3]
+    assert "s0002" not in set(campaign.rank().table["suggestion"])
+    campaign.record({"suggestion": "s0002", "capacity_mAh_g": 106.0})
+    again = doe.Campaign.open(tmp_path / "mill.db")
+    assert again.results().index.tolist() == [0, 2, 3, 4]
+    assert again.rank().table["readings"].tolist() == [1, 1, 1, 1]
+    assert again.history()["what"].str.contains("took back 1 rows: a digit too many").sum() == 1
+    assert again.withdraw([0, 4])["capacity_mAh_g"].tolist() == [150.0, 106.0]
+
+
+@pytest.mark.parametrize(("rows", "says"), [
+    ("s0099", "is no suggestion"), ("s0005", "no result that could be taken back"),
+    (7, "no row 7"), (True, "neither the number of a row"), ([], "no row is named"),
+])
+def test_what_cannot_be_taken_back_is_named(rows, says):
+    campaign = started()
+    campaign.suggest(1)
+    before = len(campaign.history())
+    with pytest.raises(doe.CampaignError, match=says):
+        campaign.withdraw(rows)
+    assert len(campaign.history()) == before
+    campaign.withdraw(3)
+    with pytest.raises(doe.CampaignError, match="taken back already"):
+        campaign.withdraw(3)
+
+
+def test_a_copy_that_cannot_be_written_is_ranked_all_the_same(tmp_path, monkeypatch):
+    path = tmp_path / "mill.db"
+    table = started(path).rank().table
+    started_fresh = tmp_path / "copy.db"
+    campaign = started(started_fresh)
+
+    def refuse(*_, **__):
+        raise ReadOnly("copy.db cannot be written")
+
+    monkeypatch.setattr(Store, "append", refuse)
+    pd.testing.assert_frame_equal(campaign.rank().table, table)
+    with pytest.raises(doe.DoeError, match="cannot be written"):
+        campaign.suggest(1)
 
 
 # how sure
