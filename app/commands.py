@@ -100,7 +100,7 @@ def suggest(given: Namespace) -> None:
     if show.write(blank, given.out):
         return
     told = [name for name in table if str(name).startswith("predicted_")]
-    if table[told].isna().all(axis=None):
+    if table[told].isna().to_numpy().all():
         show.table(table.drop(columns=[*told, "reason"]),
                    "to be run; nothing is predicted before results are recorded")
     else:

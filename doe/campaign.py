@@ -6,7 +6,7 @@ with the same words goes on where it stopped, in this process or another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,14 +15,15 @@ import pandas as pd
 
 from . import asking, intake, posterior, recommend, withdrawal
 from . import state as states
-from .declaration import Declaration, declare, differences, from_dict
+from .declaration import Declaration, declare
 from .errors import CampaignError, unknown
+from .log import Log
 from .noted import noted
 from .posterior import Views
 from .ranking import LEVEL, Comparison, Ranking
 from .space import Space
 from .state import PREDICTED, State
-from .store import Event, ReadOnly, Store, StoreChanged, event
+from .store import Event, Store, event
 
 if TYPE_CHECKING:
     from ..models.desirability import Goal
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .prices import Prices
     from .stopping import Progress
 
-RETRIES = 50
 AT_ONCE = 96
 
 
@@ -139,7 +139,7 @@ class Campaign:
             decide=decide,
             prices=prices,
         )
-        self._begin(Store(store), made)
+        self._log = Log.begin(Store(store), made)
 
     @classmethod
     def open(cls, path: str | Path, model: LabModel | None = None) -> Campaign:
@@ -151,43 +151,22 @@ class Campaign:
         model : LabModel, optional
             Only for a campaign that was declared with a model of the user's own.
         """
-        store = Store(path)
-        body = _declared(store.read(), store.name)
         campaign = cls.__new__(cls)
-        campaign._store, campaign._events = store, []
-        campaign._declaration = from_dict(body, model)
+        campaign._log = Log.open(path, model)
         return campaign
-
-    def _begin(self, store: Store, made: Declaration) -> None:
-        self._store, self._events = store, []
-        self._declaration = made
-        body = made.to_dict()
-        try:
-            if not store.exists():
-                store.create([event("declare", {"declaration": body})])
-                return
-        except StoreChanged:
-            pass  # another process has just created it: compare with what it declared
-        said = differences(_declared(store.read(), store.name), body)
-        if said:
-            raise CampaignError(
-                f"{store.name} holds another campaign. "
-                + "; ".join(said)
-                + ". Declare it as it was, use Campaign.open, or choose another file"
-            )
 
     @property
     def space(self) -> Space:
-        return self._declaration.space
+        return self._log.declaration.space
 
     @property
     def objective(self) -> str:
         """The outcome column that is gone for, the first where there are several."""
-        return self._declaration.objective
+        return self._log.declaration.objective
 
     @property
     def declaration(self) -> Declaration:
-        return self._declaration
+        return self._log.declaration
 
     def suggest(self, n: int = 1, by: str | None = None) -> pd.DataFrame:
         """The open suggestions, topped up to `n`. Asked again, the same ones come back.
@@ -216,11 +195,11 @@ class Campaign:
             need = int(n) - len(state.open(by))
             if need <= 0:
                 return [], None
-            body, draws = asking.new_suggestions(self._declaration, state, need, by)
+            body, draws = asking.new_suggestions(self._log.declaration, state, need, by)
             return [event("suggest", body), *posterior.keep(state, draws)], None
 
-        self._write(decide)
-        state = self._state()
+        self._log.write(decide)
+        state = self._log.state()
         told = [c for c in state.suggestions if c.startswith("predicted_")]
         names = [*self.space.names, *PREDICTED, *(c for c in told if c not in PREDICTED), "reason"]
         table = state.open(by)[names].reset_index()
@@ -255,7 +234,7 @@ class Campaign:
         CampaignError
             If there is nothing to record.
         """
-        d = self._declaration
+        d = self._log.declaration
         raw, where = intake.read_results(results, d)
 
         def decide(state: State) -> tuple[list[Event], tuple[list[dict[str, Any]], list[str]]]:
@@ -267,7 +246,7 @@ class Campaign:
                 raise CampaignError(f"id={id!r} names another record; choose a new id")
             return [], (rows, list(old.body["notes"]))
 
-        rows, notes = self._write(decide)
+        rows, notes = self._log.write(decide)
         return noted(states.rows_table(rows, d), notes)
 
     def drop(self, ids: str | Iterable[str], reason: str = "") -> None:
@@ -285,7 +264,7 @@ class Campaign:
             body = {"suggestions": new, "reason": reason}
             return ([event("abandon", body)] if new else []), None
 
-        self._write(decide)
+        self._log.write(decide)
 
     def withdraw(self, rows: int | str | Iterable[int | str], reason: str = "") -> pd.DataFrame:
         """Take back rows that were recorded by mistake; the file keeps them, nothing uses them.
@@ -313,23 +292,23 @@ class Campaign:
             gone: Any = state.rows[np.isin(state.numbers, found)]
             return [event("withdraw", body)], gone.reset_index(drop=True)
 
-        return self._write(decide)
+        return self._log.write(decide)
 
     def results(self) -> pd.DataFrame:
         """Every recorded row: suggestion, factors, constants, readings, labels.
 
         The index is the number of a row, which stays its own when others are taken back.
         """
-        state = self._state()
+        state = self._log.state()
         return state.rows.set_axis(pd.Index(state.numbers), axis=0)
 
     def suggestions(self) -> pd.DataFrame:
         """Every suggestion ever made, with its ``state``."""
-        return self._state().suggestions.reset_index()
+        return self._log.state().suggestions.reset_index()
 
     def history(self) -> pd.DataFrame:
         """Every event: ``seq``, ``at`` (UTC), ``kind``, ``what`` (a sentence), ``id``."""
-        return states.history(self._state().events)
+        return states.history(self._log.state().events)
 
     def rank(self, level: float = LEVEL) -> Ranking:
         """Rank the settings tried by the posterior of their true mean.
@@ -341,7 +320,7 @@ class Campaign:
             interval, ``allowed`` (within the space and its rules), and what `doe.rank` gives; best
             first. On unchanged data the kept draws answer, without a fit.
         """
-        return recommend.ranking(*self._tried(), self._declaration, level)
+        return recommend.ranking(*self._tried(), self._log.declaration, level)
 
     def best(self, over: Literal["tried", "space"] = "tried", level: float = LEVEL) -> pd.Series:
         """The recommended setting: the best expected mean, not the luckiest reading.
@@ -360,7 +339,7 @@ class Campaign:
             "space": to be at least as good as all that were tried), ``over``. A sentence is in
             ``attrs["sentence"]``.
         """
-        d = self._declaration
+        d = self._log.declaration
         if over == "tried":
             return recommend.best_tried(*self._tried(), d, level)
         if over != "space":
@@ -372,7 +351,7 @@ class Campaign:
             settings, seen, events = posterior.best_in_space(d, state)
             return events, (settings, seen)
 
-        return recommend.best_in_space(*self._write(decide), d, level)
+        return recommend.best_in_space(*self._log.write(decide), d, level)
 
     def compare(self, a: Any, b: Any, equal_within: float = 0.0) -> Comparison:
         """Compare two settings: ids of suggestions, or settings as mappings.
@@ -383,7 +362,7 @@ class Campaign:
         equal_within : float
             Differences of the mean up to this are practically equal.
         """
-        d = self._declaration
+        d = self._log.declaration
 
         def decide(state: State) -> tuple[list[Event], tuple[Views, list[str]]]:
             pair = [states.setting(given, state, d) for given in (a, b)]
@@ -396,14 +375,14 @@ class Campaign:
             seen, events = posterior.views(d, state, settings, purpose)
             return events, (seen, names)
 
-        seen, names = self._write(decide)
+        seen, names = self._log.write(decide)
         return recommend.comparison(seen, names, equal_within, d)
 
     def card(self, suggestion: str) -> Card:
         """One suggestion on a page for the bench; print it, or show it in a notebook."""
         from .cards import card
 
-        return card(self._declaration, self._state(), suggestion)
+        return card(self._log.declaration, self._log.state(), suggestion)
 
     def progress(self, within: float, n: int = 4, price: float | None = None) -> Progress:
         """Is it worth going on? Nothing is written.
@@ -426,7 +405,7 @@ class Campaign:
         """
         from .standing import standing
 
-        return standing(self._declaration, self._state(), within, n, price)
+        return standing(self._log.declaration, self._log.state(), within, n, price)
 
     def plan(self, prices: Prices | None = None, **options: Any) -> Plan:
         """The open suggestions as a sequence of runs; nothing is written.
@@ -445,60 +424,36 @@ class Campaign:
         """
         from .sequence import planned
 
-        return planned(self._declaration, self._state(), prices, options)
+        return planned(self._log.declaration, self._log.state(), prices, options)
 
     def control(self, settings: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Declare the control recipe, or without settings say which it is."""
         from . import sequence
 
         if settings is not None:
-            self._write(lambda s: (sequence.declared(self._declaration, s, settings), None))
-        return sequence.recipe_of(self._state())
+            self._log.write(lambda s: (sequence.declared(self._log.declaration, s, settings), None))
+        return sequence.recipe_of(self._log.state())
 
     def chart(self, outcome: str | None = None, **options: Any) -> Chart:
         """Control chart of the recorded control cells; options of `doe.control_chart`."""
         from .sequence import charted
 
-        return charted(self._declaration, self._state(), outcome, options)
+        return charted(self._log.declaration, self._log.state(), outcome, options)
 
     def close(self) -> None:
         """Forget a campaign in memory; a file needs no closing."""
-        self._store.close()
+        self._log.close()
 
     def __repr__(self) -> str:
-        body = self._declaration.model_body
+        body = self._log.declaration.model_body
         return (
-            f"Campaign({self._declaration.goals}, model={body['name'] if body else None}, "
-            f"{self._store.name})"
+            f"Campaign({self._log.declaration.goals}, model={body['name'] if body else None}, "
+            f"{self._log.name})"
         )
-
-    def _state(self) -> State:
-        self._events = [*self._events, *self._store.read(self._last())]
-        return states.read(self._events, self._declaration)
-
-    def _last(self) -> int:
-        return self._events[-1].seq if self._events else 0
-
-    def _write[T](self, decide: Callable[[State], tuple[list[Event], T]]) -> T:
-        """Append what `decide` makes of the state; if the state has changed meanwhile, again."""
-        for _ in range(RETRIES):
-            state = self._state()
-            events, answer = decide(state)
-            if not events:
-                return answer
-            try:
-                self._store.append(events, after=state.seq)
-            except StoreChanged:
-                continue
-            except ReadOnly:
-                if any(e.kind != "draws" for e in events):
-                    raise  # what is only kept to be quick may be lost
-            return answer
-        raise CampaignError(f"{self._store.name} is being changed all the time; try again")
 
     def _tried(self) -> tuple[pd.DataFrame, Views]:
         """Settings tried, with draws (draw, setting) of their true means."""
-        d = self._declaration
+        d = self._log.declaration
 
         def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views]]:
             settings = states.tried(state.rows, d)
@@ -507,16 +462,9 @@ class Campaign:
             views, events = posterior.views(d, state, settings.loc[:, self.space.names], "rank")
             return events, (settings, views)
 
-        return self._write(decide)
+        return self._log.write(decide)
 
     def _nothing_measured(self) -> CampaignError:
         return CampaignError(
             f"no setting has a reading of {self.objective} yet; record results first"
         )
-
-
-def _declared(events: list[Event], name: str) -> dict[str, Any]:
-    for e in events:
-        if e.kind == "declare":
-            return dict(e.body["declaration"])
-    raise CampaignError(f"{name} holds no declaration; it is no campaign file")

@@ -119,7 +119,7 @@ class TestCampaign:
         for failure in ("assay", "process"):
             made.record({"suggestion": name, "status": "failed", "failure": failure,
                          "reason": "cell shorted"})
-            state = made._state()
+            state = made._log.state()
             away = asking.pending(made.declaration, state)["bead_mm"]
             keep_away.append(3.0 in set(away))
         assert keep_away == [False, True]
@@ -141,7 +141,7 @@ class TestCampaign:
         names = made.suggest(4)["suggestion"]
         made.record({"suggestion": names[0], "status": "failed", "reason": "caked"})
         made.drop(names[1])
-        state = made._state()
+        state = made._log.state()
         lost = asking.lost(made.declaration, state)
         assert (len(asking.pending(made.declaration, state)), len(lost)) == (4, 1)
         assert lost["rpm"].iloc[0] == state.suggestions.at[names[0], "rpm"]

@@ -569,6 +569,6 @@ class TestDecisions:
         doe.Campaign(space, maximize="cell_energy_Wh_kg", model=CHAIN.name,
                      fixed={"separator_um": 50.0}, store=tmp_path / "cell.db")
         again = doe.Campaign.open(tmp_path / "cell.db")
-        model: Any = again._declaration.model
+        model: Any = again.declaration.model
         assert model.build == CHAIN.build
         assert len(again.suggest(3)) == 3  # the start design
