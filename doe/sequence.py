@@ -7,7 +7,10 @@ read the file all the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from . import control, planning, weighing
 from .declaration import Declaration, plain
@@ -57,7 +60,10 @@ def declared(declaration: Declaration, state: State, settings: Mapping[str, Any]
 def planned(
     declaration: Declaration, state: State, prices: Prices | None, options: Mapping[str, Any]
 ) -> Plan:
-    """`planning.plan` of the open suggestions, with the campaign's control recipe and seed."""
+    """`planning.plan` of the open suggestions, with the campaign's control recipe and seed.
+
+    Its table has an empty column for each outcome: the form that readings are written into.
+    """
     given = dict(options)
     names = [*declaration.space.names, *(["run"] if "run" in state.suggestions else [])]
     settings = state.open()[names].reset_index()
@@ -66,7 +72,9 @@ def planned(
     given.setdefault(KEY, recipe_of(state))
     given.setdefault("seed", declaration.seed)
     prices = prices or declaration.goals.prices
-    return planning.plan(declaration.space, settings, prices, **given)
+    made = planning.plan(declaration.space, settings, prices, **given)
+    form = made.table.assign(**dict.fromkeys(declaration.goals.outcomes, np.nan))
+    return replace(made, table=form)
 
 
 def charted(
