@@ -232,9 +232,14 @@ def pareto_smoothed(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     smoothed, khat = [], []
     for column in weights.T:
-        values, k = array_stats.psislw(-column, r_eff=1, axis=-1)
+        try:
+            with np.errstate(all="ignore"):  # a tail next to zero overflows in the fit of its shape
+                values, k = array_stats.psislw(-column, r_eff=1, axis=-1)
+        except ValueError:  # all values of the tail are equal
+            values, k = column - np.logaddexp.reduce(column), np.nan
         smoothed.append(np.asarray(values))
-        khat.append(float(k))
+        # a tail whose shape cannot be fitted is no tail at all, or far from any
+        khat.append(float(k) if not np.isnan(k) else np.inf if np.ptp(column) > 1e-9 else 0.0)
     return np.array(smoothed).reshape(len(khat), -1).T, np.array(khat)
 
 

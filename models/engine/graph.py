@@ -13,6 +13,7 @@ variable; and there is one likelihood. ``pack`` fills the nodes from named colum
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -192,8 +193,6 @@ class Graph:
     @cached_property
     def nutpie(self) -> Any:
         """The compiled NUTS target; about 10 s, once a process."""
-        import warnings
-
         import nutpie
 
         compilations["nutpie"] += 1
@@ -379,7 +378,9 @@ def as_jax(
     clones = clone_replace(wanted, dict(zip(nodes, blank, strict=True)), rebuild_strict=False)
     fgraph = FunctionGraph(blank, clones, clone=True)
     get_mode("JAX").optimizer.rewrite(fgraph)
-    function, names = jax_funcify(fgraph), [v.name for v in nodes]
+    with warnings.catch_warnings():  # lengths are checked before; tracing drops its own check
+        warnings.filterwarnings("ignore", "Skipping Assert", UserWarning)
+        function, names = jax_funcify(fgraph), [v.name for v in nodes]
 
     def run(variables: Mapping, columns: Mapping) -> dict[str, Any]:
         known = {**columns, **variables}

@@ -36,7 +36,7 @@ def test_the_table_is_written_with_its_weights(capsys):
     (["kissel2025_coatings", "--sd", "0"], "must be a number above 0"),
     (["kissel2025_coatings", "--sd", "0.2", "--weight", "growth"], "--weight growth=1"),
     (["kissel2025_coatings", "--sd", "0.2", "--weight", "k=1"], "is no quantity of coatings"),
-    (["kissel2025_mixing", "--sd", "0.2"], "holds neither growth_ohm_cm2_sqrth"),
+    (["kissel2025_mixing", "--sd", "0.2"], "has no reading of resistance_ohm_cm2 or growth"),
     (["none.csv"], "none.csv"),
 ])
 def test_what_cannot_be_ranked_is_one_message(words, says, capsys):

@@ -435,6 +435,13 @@ class TestChecks:
         np.testing.assert_allclose(np.exp(weights).sum(axis=0), 1.0, atol=1e-10)
         assert khat.shape == (3,)
 
+    def test_a_tail_that_cannot_be_fitted_is_none_or_beyond_trust(self):
+        spread = np.random.default_rng(0).normal(size=400)
+        ratios = np.stack([np.zeros(400), spread, np.r_[np.zeros(399), 800.0]], axis=1)
+        weights, khat = checks.pareto_smoothed(ratios)
+        np.testing.assert_allclose(np.exp(weights).sum(axis=0), 1.0)
+        assert khat[0] == 0.0 and khat[1] < checks.KHAT_LIMIT and khat[2] == np.inf
+
     def test_report_is_a_table_and_sentences(self, fit):
         report = fit.check()
         assert list(report.table) == ["check", "value", "limit", "verdict"]

@@ -153,7 +153,8 @@ def test_with_the_noise_given_the_order_is_that_of_independent_normals(model, sd
     """The sampled posterior against an integral; other prior numbers compile nothing."""
     part = sd / np.sqrt(2)
     known = {f"{level}_growth_sd": (part, 0.02) for level in ("batch", "cell")}
-    fit = model.with_priors(**known, growth_reading_sd=(0.01, 0.02)).fit(printed(), seed=2)
+    given = model.with_priors(**known, growth_reading_sd=(0.01, 0.02))
+    fit = given.fit(printed(), seed=2, chains=2)
     draws = interphase.coating_draws(fit).ln_growth
     centre = np.log(wide()["k"][draws.columns].to_numpy())
     best = draws.to_numpy().argmin(axis=1)

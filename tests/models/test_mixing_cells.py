@@ -104,7 +104,7 @@ def test_predictions_widen_from_mean_to_batch_to_cell(of_cells):
 def bad_anodes():
     """Simulated: equally good methods; the machine's cells had worse anodes, by 40 ohm cm2."""
     rng = np.random.default_rng(11)
-    table = simulated_cells(rng, batches=6, cells=2)
+    table = simulated_cells(rng, batches=4, cells=2)
     table = table[table["c_rate"].isin([0.1, 1.0])].reset_index(drop=True)
     worse = {"hand": 8.0, "machine": 48.0}
     cell = table.groupby(["method", "batch", "cell"]).ngroup()
