@@ -85,11 +85,16 @@ def until_table(
 
     One row a law, strategy, peer and share of ``SHARES``: ``ours`` and ``theirs`` in experiments
     (``made`` + 1 where the share is never reached), ``ratio`` of ours to theirs with the 95 %
-    interval of a bootstrap over laboratories, pairs kept together.
+    interval of a bootstrap over laboratories, pairs kept together. Where there are several laws,
+    all laboratories follow as one family.
     """
     rng = np.random.default_rng(0)
     table = []
-    for law, part in done.groupby("law_version", sort=False):
+    families: list[tuple[Any, pd.DataFrame]] = list(done.groupby("law_version", sort=False))
+    if len(families) > 1:
+        one = done["law_version"].astype(str) + " " + done["seed"].astype(str)
+        families.append(("all together", done.assign(seed=one)))
+    for law, part in families:
         groups = {str(s): g.set_index("seed") for s, g in part.groupby("strategy", sort=False)}
         for strategy, group in groups.items():
             for peer in [p for p in peers if p in groups and p != strategy]:

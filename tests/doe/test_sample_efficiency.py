@@ -127,6 +127,10 @@ def test_experiments_until_a_share_has_found_it_are_a_ratio_with_its_interval(sc
     assert table.at[0.5, "high"] < 1.0
     text = scores.until_markdown(scores.until_table(done, peers=("skopt_gp",)))
     assert "over 8" in text and "scikit-optimize GP" in text
+    other = pd.concat([made_up("physics", [8, 8]), made_up("skopt_gp", [8, 8])])
+    both = scores.until_table(pd.concat([done, other.assign(law_version="another")]))
+    pairs = both.drop_duplicates("law").set_index("law")["pairs"]
+    assert pairs.to_dict() == {"made-up": 40, "another": 2, "all together": 42}
 
 
 def test_the_reliability_of_a_ranking_is_inside_its_band_where_it_is_right(scripts):
