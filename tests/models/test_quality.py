@@ -14,7 +14,7 @@ CUTS = np.array([-1.8, -0.4, 1.0])
 TRUE = {"contact_SE_SE": {"a": -1.5, "b": 1.2, "c": 0.2, "d": 1.0, "e": 0.0},
         "homogeneity_SE": {"a": -0.8, "b": 1.6, "c": -1.4, "d": 1.2, "e": -1.0}}
 GAIN = 1.6
-SHORT = {"draws": 500, "rhat": 1.05}
+SHORT = {"draws": 700, "chains": 2, "rhat": 1.05}
 POROUS = {"a": 0.48, "b": 0.34, "c": 0.42, "d": 0.35, "e": 0.41}
 
 

@@ -162,7 +162,7 @@ def test_cells_of_one_reference_share_its_error(bad, good):
     """The good cell cannot be above 1, so the reference was lighter: the bad one falls too."""
     rows = pd.concat([bad.points.iloc[1:6], good.points.iloc[1:7].assign(cell="good")],
                      ignore_index=True)
-    fit = fit_cells(rows, draws=700)
+    fit = fit_cells(rows, draws=400)
     assert np.median(draws_of(fit, 0)) < np.median(bad.draws) - 0.01
     masses = fit.posterior["utilization.reference_mass__z"].to_numpy()[:, :, 0]
     assert masses.mean() < -0.3
