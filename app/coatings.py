@@ -56,7 +56,7 @@ def run(given: Namespace) -> None:
         rows = data.read(given.table, model.columns)
     weights = dict(_weight(text) for text in given.weight) or None
     read = [name for name in ("resistance_ohm_cm2", "growth_ohm_cm2_sqrth") if name in rows]
-    if not len(read) or not rows[read].notna().any(axis=None):
+    if not len(read) or not rows[read].notna().to_numpy().any():
         raise InputError(f"{given.table} has no reading of resistance_ohm_cm2 or "
                          "growth_ohm_cm2_sqrth; the columns are in `ssbayes coatings --help`")
     if given.sd is not None:
