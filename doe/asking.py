@@ -41,7 +41,9 @@ def new_suggestions(
         works = failures.learn(space, state.rows)
         told = posterior.question(declaration)
         if works is not None:
-            told |= {"success": works, "lost": lost(declaration, state)}
+            told |= {"success": works}
+        if len(gone := lost(declaration, state)):
+            told |= {"lost": gone}
         waiting = [t for t in (pending(declaration, state), start) if len(t)]
         if declaration.goals.prices is not None:
             told |= {"places": places(declaration, state)}
@@ -132,15 +134,13 @@ def pending(declaration: Declaration, state: State) -> pd.DataFrame:
 
 
 def lost(declaration: Declaration, state: State) -> pd.DataFrame:
-    """Of the settings of `pending` those that only failed: nothing will be read there."""
+    """Of the settings of `pending` those dropped or only failed: nothing will be read there."""
     names, table = declaration.space.names, state.suggestions
-    failed, waits = (
-        set(table.loc[table["state"].isin(of), names].itertuples(index=False, name=None))
-        for of in (["failed"], [*OPEN, "abandoned"])
-    )
+    open_ = table.loc[table["state"].isin(OPEN), names]
+    waits = set(open_.itertuples(index=False, name=None))
     away: Any = pending(declaration, state)
     keys = away.itertuples(index=False, name=None)
-    return away[np.array([k in failed and k not in waits for k in keys], dtype=bool)]
+    return away[np.array([k not in waits for k in keys], dtype=bool)]
 
 
 def places(declaration: Declaration, state: State) -> pd.DataFrame:

@@ -179,8 +179,9 @@ def propose(
         Settings at which the equipment stands or will stand: where goals price change-overs,
         the next run starts from one of them.
     lost : DataFrame, optional
-        Settings whose process failed, be they among the pending or not: they are not suggested
-        again, and nothing to improve on. How far to keep away from them, `success` says.
+        Settings that failed or were dropped, be they among the pending or not: they are not
+        suggested again, and nothing to improve on. How far to keep away from failures, `success`
+        says.
 
     Returns
     -------

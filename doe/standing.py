@@ -50,11 +50,14 @@ def standing(
             f"{space.objections(tried)[0]}. Record a setting of the space first"
         )
     tried = tried.iloc[place]
-    batch: Any = state.open()[space.names]
+    asked = state.open()
+    batch: Any = asked[space.names]
+    run = list(asked["run"] if "run" in asked else asked.index)
     if len(batch) < n:
         body, _ = asking.new_suggestions(declaration, state, n - len(batch), None)
         more = pd.DataFrame([entry["settings"] for entry in body["suggestions"]])
         batch = pd.concat([batch, more[space.names]]) if len(batch) else more[space.names]
+        run += [entry.get("run", entry["suggestion"]) for entry in body["suggestions"]]
     rng = np.random.default_rng(states.seed_for("progress", state, declaration))
     many = space.sample(MANY, rng)
     found = outlook.look(
@@ -76,10 +79,22 @@ def standing(
     noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
     ahead = seen(batch)
     coming = merit.worth.noise(ahead.values, ahead.sd, rng)
+    alike = _alike(*found.first.scatter(batch), run)
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
     made = stopping.progress(
         gain, merit(at_many), merit(ahead), noise, coming, chosen=chosen, margin=margin,
-        unit=unit if declaration.goals.single else "", price=price,
+        unit=unit if declaration.goals.single else "", price=price, alike=alike,
     )  # fmt: skip
     return replace(made, equal=[int(place[k]) for k in made.equal])
+
+
+def _alike(cell: np.ndarray, batch: np.ndarray, run: list[str]) -> np.ndarray:
+    """Correlation of the errors of readings: those of one run share its error, ``(b, b)``.
+
+    Where batches cannot be told from cells, nothing is known of what is shared.
+    """
+    shared = np.nan_to_num(batch)
+    part = shared / np.maximum(np.hypot(cell, shared), 1e-300)
+    same = np.equal.outer(np.array(run, dtype=object), np.array(run, dtype=object))
+    return np.where(np.eye(len(run), dtype=bool), 1.0, same * np.outer(part, part))

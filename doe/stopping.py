@@ -10,8 +10,9 @@ gain of the next batch
 within x of the optimum
     P(best tried >= optimum - x), the optimum being the best of many settings in each draw.
 to settle a ranking
-    how many more readings of each contender it takes until the expected probability of the one
-    then on top to be the best reaches a level: readings are simulated in the draws.
+    how many more readings of each contender, each of a batch of its own, it takes until the
+    expected probability of the one then on top to be the best reaches a level: readings are
+    simulated in the draws.
 
 References
 ----------
@@ -68,8 +69,9 @@ class Progress:
 
 
 def expected_gain(
-    tried: np.ndarray, batch: np.ndarray, noise: np.ndarray, seed: int = 0
-) -> float:
+    tried: np.ndarray, batch: np.ndarray, noise: np.ndarray, seed: int = 0,
+    alike: np.ndarray | None = None,
+) -> float:  # fmt: skip
     """How much better the recommended setting will be, on average, once a batch has been read.
 
     Parameters
@@ -78,6 +80,9 @@ def expected_gain(
         A column of the batch may repeat one of those tried, or another of the batch.
     noise : ndarray, shape (b,)
         Standard deviation of one reading of each of the batch.
+    alike : ndarray, shape (b, b), optional
+        Correlation of the errors of these readings, 1 with itself: readings of one run share its
+        error. Without it, none is shared.
 
     Returns
     -------
@@ -89,7 +94,8 @@ def expected_gain(
     off = every - mean
     read = off[:, tried.shape[1] :]
     jitter = 1e-12 * float(read.var() + np.mean(noise**2)) + 1e-300  # in the square of any unit
-    low = np.linalg.cholesky(read.T @ read / len(off) + np.diag(noise**2 + jitter))
+    error = np.diag(noise**2) if alike is None else alike * np.outer(noise, noise)
+    low = np.linalg.cholesky(read.T @ read / len(off) + error + jitter * np.eye(len(noise)))
     reach = np.linalg.solve(low, read.T @ off / len(off))
     futures = norm.ppf(Sobol(batch.shape[1], rng=np.random.default_rng(seed)).random_base2(FUTURES))
     after = (mean + futures @ reach).max(axis=1).mean()
@@ -112,7 +118,7 @@ def readings_to_settle(
     tried: np.ndarray, noise: np.ndarray, level: float = SETTLED, seed: int = 0,
     margin: float = 0.0,
 ) -> int | None:  # fmt: skip
-    """Readings of each contender until the best is known, on average.
+    """Readings of each contender, each of a batch of its own, until the best is known, on average.
 
     Parameters
     ----------
@@ -180,6 +186,7 @@ def progress(
     unit: str,
     price: float | None = None,
     seed: int = 0,
+    alike: np.ndarray | None = None,
 ) -> Progress:
     """Where a campaign stands, in one table and one sentence.
 
@@ -198,8 +205,10 @@ def progress(
     unit : str
     price : float, optional
         What the next batch costs, in the same unit: a gain below it is not worth having.
+    alike : ndarray, optional
+        As for `expected_gain`.
     """
-    gain = expected_gain(tried, batch, coming, seed)
+    gain = expected_gain(tried, batch, coming, seed, alike)
     near = within(tried, space, chosen, margin)
     equal = equal_to(tried, chosen, margin)
     needed = readings_to_settle(tried, noise, seed=seed, margin=margin)
@@ -227,7 +236,10 @@ def progress(
     elif needed is None:
         said += f"; {MOST} more readings of each contender would not settle which is the best"
     else:
-        said += f"; about {needed} more readings of each contender would settle which is the best"
+        said += (
+            f"; about {needed} more readings of each contender, each of a batch of its own, would "
+            "settle which is the best"
+        )
     if stop is not None:
         said += ". " + (
             f"That is less than their price of {price:g}: stop" if stop else

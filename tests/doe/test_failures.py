@@ -136,12 +136,22 @@ class TestCampaign:
         told = propose(space, rows, objective="y", seed=1, success=works, pending=lost, lost=lost)
         assert told.settings["n"].tolist() == [10] and "highest expected" in told.reason[0]
 
-    def test_what_failed_is_told_from_what_waits(self):
+    def test_what_failed_or_was_dropped_is_told_from_what_waits(self):
         made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=3)
         names = made.suggest(4)["suggestion"]
         made.record({"suggestion": names[0], "status": "failed", "reason": "caked"})
         made.drop(names[1])
         state = made._log.state()
         lost = asking.lost(made.declaration, state)
-        assert (len(asking.pending(made.declaration, state)), len(lost)) == (4, 1)
-        assert lost["rpm"].iloc[0] == state.suggestions.at[names[0], "rpm"]
+        assert (len(asking.pending(made.declaration, state)), len(lost)) == (4, 2)
+        assert set(lost["rpm"]) == set(state.suggestions.loc[names[:2], "rpm"])
+
+    def test_a_dropped_suggestion_is_nothing_to_improve_on(self):
+        """The most promising setting will not be made: the next best is gone for."""
+        made = doe.Campaign(doe.Space([doe.Integer("n", 1, 12, unit="1")]), maximize="y", unit="1")
+        made.record([{"n": n, "y": 10.0 * n, "kind": "simulated"} for n in range(1, 7)])
+        names = made.suggest(1)["suggestion"]
+        assert made.suggestions()["n"].tolist() == [12]
+        made.drop(names)
+        asked = made.suggest(1)
+        assert asked["n"].tolist() == [11] and "highest expected" in asked["reason"].iloc[0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 from ssbayes import doe
-from ssbayes.doe import stopping
+from ssbayes.doe import standing, stopping
 
 
 def draws(mean, sd, n=4000, seed=0):
@@ -41,6 +41,19 @@ def test_repeats_of_two_rivals_are_worth_what_they_tell_and_no_new_setting_is_ne
     more = stopping.expected_gain(values, np.tile(values, 8), np.ones(16))
     assert exact < more < improvement(0.0, np.sqrt(2.0) * 2.0) * 1.02
     assert stopping.expected_gain(values, values, np.full(2, 1e6)) < 1e-3
+
+
+def test_readings_of_one_run_share_its_error_and_tell_less_of_a_new_setting():
+    """A setting read four times in one run, all of whose error is shared, is read once."""
+    values = draws([10.0, 9.0], [0.0, 2.0], 40_000)
+    batch = np.repeat(values[:, 1:], 4, axis=1)
+    one = stopping.expected_gain(values[:, :1], values[:, 1:], np.full(1, 3.0))
+    apart = stopping.expected_gain(values[:, :1], batch, np.full(4, 3.0))
+    alike = standing._alike(np.zeros(4), np.full(4, 3.0), ["s1"] * 4)
+    shared = stopping.expected_gain(values[:, :1], batch, np.full(4, 3.0), 0, alike)
+    assert shared == pytest.approx(one, rel=0.02) and apart > 1.5 * one
+    half = standing._alike(np.ones(3), np.array([1.0, 1.0, np.nan]), ["s1", "s1", "s1"])
+    assert half == pytest.approx(np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]]))
 
 
 def test_closeness_to_the_optimum_counts_settings_that_nobody_has_tried():
