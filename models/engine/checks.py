@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .bounds import NODE as BOUNDS
+from .encode import NOT_DONE, text
+from .published import columns_of
 from .response import draw_family, log_density, readings_at
 
 if TYPE_CHECKING:
@@ -59,7 +62,8 @@ class Report:
     sentences
         The same in words, with what to do.
     loo
-        Leave-one-out by reading: expected log density, Pareto k-hat, outcome, row.
+        Leave-one-out by reading: expected log density, Pareto k-hat, outcome, row. Published
+        means of cells and bounds are no readings and not in it; a sentence counts them.
     """
 
     table: pd.DataFrame
@@ -131,6 +135,7 @@ def summary(fit: Fit, level: float) -> pd.DataFrame:
 
     low, high = 0.5 - level / 2, 0.5 + level / 2
     kind = f"{100 * level:g} % equal-tailed"
+    source = evidence(fit)
     rows, compared = [], []
     for name, array in used_draws(fit).items():
         if name in fit.graph.registry.effects:
@@ -153,14 +158,51 @@ def summary(fit: Fit, level: float) -> pd.DataFrame:
                 "parameter": label, "unit": prior.unit, "median": np.median(flat),
                 f"low ({kind})": np.quantile(flat, low), f"high ({kind})": np.quantile(flat, high),
                 "sd_over_prior_sd": ratio,
-                "informed_by": "from the prior" if ratio > FROM_PRIOR else "data",
+                "informed_by": "from the prior" if ratio > FROM_PRIOR else source,
                 "prior": str(prior), "meaning": prior.meaning,
             })
     partners = partners_in_a_sum(compared, [row["sd_over_prior_sd"] for row in rows])
     for row, k in zip(rows, partners, strict=True):
-        if k is not None and row["informed_by"] == "data":
-            row["informed_by"] = f"data, with {rows[k]['parameter']}"
+        if k is not None and row["informed_by"] == source:
+            row["informed_by"] = f"{source}, with {rows[k]['parameter']}"
     return pd.DataFrame(rows).set_index("parameter")
+
+
+def evidence(fit: Fit) -> str:
+    """What can have moved the parameters of a fit: "data", "statements", or "data or statements".
+
+    Where both took part, one fit cannot tell which of them it was.
+    """
+    said = text(fit.table, "kind").eq("statement")
+    if not (fit.options["statements"] and said.any()):
+        return "data"
+    columns = fit.model.columns
+    names = columns.loc[columns["role"].isin(["outcome", "context"]), "name"]
+    rows = fit.table.loc[~said & ~text(fit.table, "status").isin(NOT_DONE),
+                         [name for name in names if name in fit.table]]
+    measured = rows.apply(pd.to_numeric, errors="coerce").notna().to_numpy().any()
+    return "data or statements" if measured else "statements"
+
+
+def not_in_loo(fit: Fit) -> list[str]:
+    """Sentences on evidence of the fit that is no single reading and has no leave-one-out density.
+    """
+    columns, model, said = fit.encoded.columns, fit.model, []
+    told = columns.get(BOUNDS, np.zeros((0, 1)))[:, 0]
+    for k, name in enumerate(model.bounds):
+        if (told == k).any():
+            said.append(f"{int((told == k).sum())} of {name} are bounds")
+    for name in model.summaries:
+        given = columns_of(columns[f"{name}_summary__numbers"])
+        used = (given["counted"] > 0) | (given["linked"] > 0)
+        if used.any():
+            linked = int((given["linked"] > 0).sum())
+            said.append(
+                f"{len(np.unique(given['row'][used]))} of {name} are published means of cells ("
+                + (f"{linked} linked to the same cells at another condition, the others taken as "
+                   "cells of their own)" if linked else "each taken as cells of its own)"))
+    return [f"rows that took part in the fit and are in no leave-one-out density: {one}"
+            for one in said]
 
 
 def partners_in_a_sum(draws: Sequence[np.ndarray], ratios: Sequence[float]) -> list[int | None]:
@@ -348,6 +390,10 @@ def report(fit: Fit) -> Report:
                 sentences.append(
                     f"only {inside} of {n} readings of {outcome.name} lie inside their 90 % "
                     "predictive interval: the model does not describe them")
+    if not len(loo):
+        sentences.append("no single reading took part in this fit: there is nothing to hold the "
+                         "model against")
+    sentences += not_in_loo(fit)
     sentences += fit.encoded.unused()
     sentences += fit.encoded.notes
     if fit.options["statements"]:

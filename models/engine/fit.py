@@ -295,8 +295,9 @@ class Fit:
             Index ``parameter``; the interval's kind and level stand in the column names.
             ``sd_over_prior_sd`` compares widths (on the logarithm for scale parameters);
             above 0.8 ``informed_by`` says "from the prior". "data, with X" means that the data
-            tell little more than a combination of the parameter and X; "data" may be published
-            statements too, where they took part.
+            tell little more than a combination of the parameter and X. Where published statements
+            took part it is "data or statements", which one fit cannot tell apart, or "statements"
+            if the table holds nothing else.
         """
         return checks.summary(self, level)
 

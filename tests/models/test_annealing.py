@@ -142,7 +142,7 @@ def test_energies_and_oxygen_order_are_labelled_as_from_the_prior(told):
                  "oxidation_exponent"):
         assert rows.loc[f"annealing.{name}", "sd_over_prior_sd"] > 0.8
         assert rows.loc[f"annealing.{name}", "informed_by"] == "from the prior"
-    assert rows.loc["annealing.oxidation_half_degC", "informed_by"] == "data"
+    assert rows.loc["annealing.oxidation_half_degC", "informed_by"] == "statements"
 
 
 def test_statements_of_others_are_used_only_when_asked_for(model, literature):

@@ -11,6 +11,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -448,6 +449,29 @@ class TestChecks:
         assert report.sentences
         assert "largest R-hat" in str(report)
 
+    def test_bounds_and_published_means_are_said_to_be_in_no_leave_one_out_density(self):
+        rows = pd.concat([data.load("kissel2025_mixing"), pd.DataFrame([
+            {"study": "own", "method": "hand", "batch": "b", "c_rate": 0.1,
+             "capacity_mAh_g": 170.0, "capacity_mAh_g_n": 4, "capacity_mAh_g_sd": 3.0}])])
+        model = replace(models.get("mixing"), pooled=("capacity_basis", "charge_mode", "window",
+                                                      "c_rate_basis_mAh_g"))
+        coded = encode(rows.reset_index(drop=True), model)
+        made: Any = SimpleNamespace(encoded=coded, model=model)
+        (said,) = checks.not_in_loo(made)
+        assert "9 of capacity_mAh_g are published means of cells (4 linked" in said
+        bounds = replace(TOY, bounds=("utilization",))
+        made = SimpleNamespace(model=bounds, encoded=SimpleNamespace(
+            columns={"bounds__numbers": np.zeros((2, 6))}))
+        assert "2 of utilization are bounds" in checks.not_in_loo(made)[0]
+
+    def test_a_fit_without_a_single_reading_says_so(self, table):
+        rng = np.random.default_rng(0)
+        bare = table.assign(capacity_mAh_g=np.nan)
+        empty = Fit.from_draws(TOY, bare, {
+            name: rng.normal(0.5, 0.1, (800, *shape)) for name, shape in TOY.graph(
+                {}).shapes.items()})
+        assert "no single reading" in " ".join(checks.report(empty).sentences)
+
     def test_readings_far_from_the_model_are_noticed(self, fit, table):
         shift = np.where(np.arange(len(table)) % 3 == 0, 80.0, -40.0)
         odd = TOY.fit(table.assign(capacity_mAh_g=table["capacity_mAh_g"] + shift), draws=200)
@@ -494,6 +518,19 @@ class TestChecks:
 
 
 class TestStatements:
+    def test_a_parameter_that_statements_may_have_moved_is_not_told_by_data(self, table):
+        rng = np.random.default_rng(0)
+        shapes = TOY.graph({}).shapes
+        kept = {name: rng.normal(0.5, 0.01, (800, *shapes[name])) for name in shapes}
+        table = table.assign(statement="optimum", outcome="capacity_mAh_g", over="milling_min",
+                             value=10.0)
+        told = table.assign(kind=["statement", *["measured"] * (len(table) - 1)])
+        for rows, statements, word in (
+                (told, True, "data or statements"), (told, False, "data"), (table, True, "data"),
+                (told.assign(kind="statement"), True, "statements")):
+            made = Fit.from_draws(TOY, rows, kept, statements=statements)
+            assert made.summary()["informed_by"]["toy.level"].split(", with")[0] == word
+
     def test_are_used_only_when_told_to(self):
         model, table = models.get("capacity"), data.load("frankenberg2025_milling")
         silent, told = (encode(table, model, statements=s) for s in (False, True))

@@ -231,7 +231,7 @@ def test_statements_alone_move_the_order_of_porosity_and_nothing_else(model):
     assert model.graph({}, frozenset({"statements"})) is not None
     fit = model.fit(published, seed=1, statements=True)
     assert 0.6 < min(more_porous_at_64(fit)) < 0.99
-    informed = fit.summary().query("informed_by == 'data'").index
+    informed = fit.summary().query("informed_by == 'statements'").index
     assert set(informed) <= {"quality.porosity_trend"}
 
 
