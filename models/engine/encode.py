@@ -295,7 +295,14 @@ def _readings(
 
 def _refuse_pooling(rows: pd.DataFrame, model: LabModel, columns: dict[str, np.ndarray]) -> None:
     for outcome in model.outcomes:
-        taken = rows.iloc[columns[f"{outcome.name}__row"]]
+        value = number(rows, outcome.name)
+        at = {int(k) for k in columns[f"{outcome.name}__row"]}
+        if outcome.name in model.summaries:  # means of cells, which are no readings
+            at |= set(np.flatnonzero(~np.isnan(value) & (number(rows, f"{outcome.name}_n") > 1)))
+        if outcome.name in model.bounds:
+            at |= set(np.flatnonzero(~np.isnan(value) & text(
+                rows, f"{outcome.name}_censored").ne("").to_numpy()))
+        taken = rows.iloc[sorted(at)]
         for column in outcome.alike:
             if column in model.pooled:
                 continue

@@ -7,6 +7,7 @@ from scipy import stats
 from ssbayes import data, models
 from ssbayes.models import comparison, electrode, mixing, planning
 from ssbayes.models.engine import published, summaries
+from ssbayes.models.engine.encode import encode
 
 POOLED_HAND = "g1"
 LAW = (202.0, 0.34, 0.56)
@@ -314,6 +315,14 @@ def test_plan_states_what_is_possible(low):
 
 
 # --- mistakes
+
+
+def test_published_means_of_unlike_charging_are_not_pooled_in_silence(model):
+    rows = data.load("kissel2025_mixing")
+    encode(rows, model)
+    for other in (rows["row_id"].eq("g8"), rows["row_id"].eq("g1")):
+        with pytest.raises(ValueError, match="capacity_mAh_g of unlike charge_mode"):
+            encode(rows.assign(charge_mode=np.where(other, "CCCV", "CC")), model)
 
 
 def test_mistakes_are_named(low):
