@@ -265,6 +265,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         top.print_help()
         return 0
     try:
+        commands.check_targets(given)
         given.run(given)
     except KeyboardInterrupt:
         print("\ninterrupted; a campaign file is as it was before", file=sys.stderr)

@@ -23,6 +23,22 @@ class InputError(ValueError):
     """What was said on the command line cannot be done."""
 
 
+def check_targets(given: Namespace) -> None:
+    """Refuse a file that cannot be written before anything is fitted, suggested or recorded."""
+    named = [getattr(given, name, None) for name in ("out", "cycles", "faults", "save")]
+    if given.command == "utilization" or not any(named):
+        return
+    from ..data.reading import check_place, check_target
+
+    for text in filter(None, named[:3]):
+        if text != "-":
+            check_target(Path(text))
+    if named[3]:
+        if Path(named[3]).suffix != ".nc":
+            raise InputError(f"--save {named[3]}: a fit is kept in a file ending in .nc")
+        check_place(Path(named[3]))
+
+
 def catalog(given: Namespace) -> None:
     """Print models and tables, the columns of a model, or a table."""
     from .. import data, models
@@ -58,8 +74,6 @@ def fit(given: Namespace) -> None:
     rows = literature(given.table)
     if rows is None:
         rows = data.read(given.table, model.columns)
-    if given.save and Path(given.save).suffix != ".nc":
-        raise InputError(f"--save {given.save}: a fit is kept in a file ending in .nc")
     with show.working(f"fitting {given.model} to {len(rows)} rows"):
         made = model.fit(rows, seed=given.seed, statements=given.statements, pool=given.pool)
         summary = made.summary().reset_index()
@@ -116,7 +130,7 @@ def suggest(given: Namespace) -> None:
 
 def opened(store: Path, given: Namespace) -> Campaign:
     """The campaign in a file, or a new one from the options."""
-    from .. import doe
+    from .. import data, doe
 
     said = {
         key: value
@@ -130,7 +144,13 @@ def opened(store: Path, given: Namespace) -> Campaign:
                 f"there is no campaign at {store}. To begin one, say its space and its goal, "
                 "for example: --space milling --model capacity --maximize capacity_mAh_g "
                 "--fixed c_rate=0.1 --fixed filling=0.5")
-        return doe.Campaign(space_of(given.space), fixed=fixed, store=store, **said)
+        space = space_of(given.space)
+        outcome = said.get("maximize") or said.get("minimize", "")
+        near = data.columns.did_you_mean(outcome, data.COLUMNS)
+        if near and outcome not in data.COLUMNS and not said.keys() & {"model", "unit"}:
+            raise InputError(f"{outcome!r} is no column that is known{near} If it is one of yours, "
+                             "say its unit with --unit")
+        return doe.Campaign(space, fixed=fixed, store=store, **said)
     campaign = doe.Campaign.open(store)
     if not said and not fixed and given.space is None:
         return campaign
@@ -202,6 +222,9 @@ def record(given: Namespace) -> None:
 def rows(given: Namespace) -> None:
     """List what has been recorded."""
     table = existing(given.store).results().rename_axis("row").reset_index()
+    if not len(table):
+        raise InputError(f"nothing is recorded in {given.store} yet; `ssbayes record` puts results "
+                         "into it")
     if not show.write(table, given.out):
         show.table(table.dropna(axis=1, how="all"), f"{len(table)} rows recorded in {given.store}")
 

@@ -78,13 +78,19 @@ def number(value: object, spec: Column) -> tuple[float, str]:
         return math.nan, ""
     if math.isinf(number_):
         return math.nan, f"{_wanted(spec)}, and a finite one"
-    return number_, _bounds(number_, spec)
+    told = _bounds(number_, spec)
+    if told and re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", str(value).strip()):
+        whole = number_ * 1000
+        if isinstance(value, str) and not _bounds(whole, spec):
+            told += f", or {whole:.0f} if the point parts the thousands"
+    return number_, told
 
 
 def text(value: object) -> str | None:
     """Read a text or label; 3.0 from a spreadsheet becomes "3".
 
-    Line breaks and repeated blanks become one blank, invisible characters go: two labels that
+    A date keeps its clock only where it has one, so that "2025-03-05" is one label in every kind of
+    file. Line breaks and repeated blanks become one blank, invisible characters go: two labels that
     look alike are alike.
     """
     if is_missing(value):
@@ -92,6 +98,8 @@ def text(value: object) -> str | None:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         value_ = float(value)
         return str(int(value_)) if value_.is_integer() and abs(value_) < 1e15 else repr(value_)
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()
     seen = "".join(c for c in str(value) if c.isprintable() or c.isspace())
     return " ".join(seen.split()) or None
 
@@ -116,6 +124,12 @@ def _mend(text: str, spec: Column) -> str:
     if spec.unit == "1/h" and (found := re.fullmatch(r"C\s*/\s*(\d+(?:[.,]\d+)?)", text, re.I)):
         per = float(found[1].replace(",", "."))
         return f"; write {1 / per:.4g}" if per else "; write the rate as a number, such as 0.1"
+    if found := re.fullmatch(rf"({_PLAIN})\s*/\s*({_PLAIN})", text):
+        over, under = (float(t.replace(",", ".")) for t in found.groups())
+        if spec.unit not in ("1/h", "1"):
+            return "; these are two numbers: give each reading a row of its own"
+        if under:
+            return f"; write the fraction as a number: {over / under:.4g}"
     if re.fullmatch(
         r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+"
         r"|[+-]?\d{1,3}([\s'’]\d{3})+([.,]\d+)?", text,
@@ -139,6 +153,8 @@ def _mend(text: str, spec: Column) -> str:
     if spec.unit in ("1", "%") and (found := re.fullmatch(rf"({_PLAIN})\s*%", text)):
         share = float(found[1].replace(",", ".")) / (1 if spec.unit == "%" else 100)
         return f"; write {share:g}"
+    if re.fullmatch(rf"{_PLAIN}\s*[_^*×·x]\s*[+-]?\d.*", text):
+        return "; write one plain number, such as 0.1 or 1.5e3"
     if found := re.fullmatch(rf"({_PLAIN})\s*([^\d\s].*)", text):
         same = {spec.unit.lower(), *_SAME_UNIT.get(spec.unit, ())}
         sure = spec.unit in ("", "1") or found[2].strip(" []()").lower() in same

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -117,7 +118,6 @@ def _text(file: Path, encoding: str | None) -> str:
     content = file.read_bytes()
     if file.name.lower().endswith(".gz"):
         import gzip
-        import zlib
 
         try:
             content = gzip.decompress(content)
@@ -212,28 +212,37 @@ def excel_rows(file: Path, sheet: str | int) -> Rows:
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
+    broken = (zipfile.BadZipFile, InvalidFileException, LookupError, OSError, ValueError,
+              AttributeError, TypeError, SyntaxError, zlib.error, EOFError)
+    told = ("this is not an Excel file, whatever its ending says; "
+            "open it in a spreadsheet and save it as .xlsx")
     try:
         book = load_workbook(file, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, OSError, ValueError):
-        raise file_error(
-            file,
-            "this is not an Excel file, whatever its ending says; "
-            "open it in a spreadsheet and save it as .xlsx",
-        ) from None
+    except broken:
+        raise file_error(file, told) from None
     try:
         names = book.sheetnames
         if isinstance(sheet, str) and sheet not in names:
             raise file_error(file, f"there is no sheet {sheet!r}; it has {', '.join(names)}")
         if isinstance(sheet, int) and not 0 <= sheet < len(names):
             raise file_error(file, f"there is no sheet number {sheet}; it has {', '.join(names)}")
-        page = book[sheet if isinstance(sheet, str) else names[sheet]]
+        name = sheet if isinstance(sheet, str) else names[sheet]
+        page, mend = book[name], "put the table on the first sheet, or name its sheet with sheet="
+        if not hasattr(page, "iter_rows"):
+            raise file_error(file, f"the sheet {name!r} is a chart; {mend}")
         rows: Rows = [
             (i, [c.strip() if isinstance(c, str) else c for c in cells])
             for i, cells in enumerate(page.iter_rows(values_only=True), start=1)
         ]
+    except TableError:
+        raise
+    except broken:
+        raise file_error(file, told) from None
     finally:
         book.close()
     rows = [(i, c) for i, c in rows if any(v not in (None, "") for v in c)]
+    if not rows and len(names) > 1:
+        raise file_error(file, f"the sheet {name!r} is empty; {mend}")
     width = max((len(c) for _, c in rows), default=0)
     return [(i, c + [None] * (width - len(c))) for i, c in rows]
 

@@ -84,6 +84,34 @@ def _to_excel(table: pd.DataFrame, path: str) -> None:
                     cell.data_type = "s"
 
 
+def check_target(file: Path) -> str:
+    """The ending of a file to be written; refuses one that `write` cannot write.
+
+    Raises
+    ------
+    TableError
+        If the ending is not known, the folder is missing or cannot be written to, or a folder has
+        this name.
+    """
+    suffix = "".join(file.suffixes[-2:]) if file.name.endswith(".csv.gz") else file.suffix.lower()
+    if suffix not in (".csv", ".csv.gz", ".xlsx", ".parquet"):
+        raise file_error(file, f"its ending is {suffix or 'missing'}: use .csv, .xlsx or .parquet")
+    check_place(file)
+    return suffix
+
+
+def check_place(file: Path) -> None:
+    """Refuse a file name where nothing can be written, with a `TableError`."""
+    if not file.parent.is_dir():
+        raise file_error(file, f"there is no folder {str(file.parent)!r}; make it first")
+    if file.is_dir():
+        raise file_error(file, "this is a folder; name a file in it")
+    if not os.access(file.parent, os.W_OK):
+        raise file_error(
+            file, f"the folder {str(file.parent)!r} cannot be written to; name a file elsewhere"
+        )
+
+
 def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a table so that `read` gives it back; an existing file is replaced as a whole.
 
@@ -93,11 +121,7 @@ def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
         If the table is not valid, or the ending of the file is not known.
     """
     file = Path(path)
-    suffix = "".join(file.suffixes[-2:]) if file.name.endswith(".csv.gz") else file.suffix.lower()
-    if suffix not in (".csv", ".csv.gz", ".xlsx", ".parquet"):
-        raise file_error(file, f"its ending is {suffix or 'missing'}: use .csv, .xlsx or .parquet")
-    if not file.parent.is_dir():
-        raise file_error(file, f"there is no folder {str(file.parent)!r}; make it first")
+    suffix = check_target(file)
     clean = validate(table, where="the table to write", open=True)
     handle, name = tempfile.mkstemp(suffix=suffix, dir=file.parent)
     os.close(handle)

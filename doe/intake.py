@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
+from ..data.reading import read_rows
 from . import completion, weighing, withdrawal
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean
@@ -28,9 +29,7 @@ def read_results(results: object, declaration: Declaration) -> tuple[pd.DataFram
     if isinstance(results, (str, os.PathLike)):
         path = Path(results)
         known = pd.concat([declaration.columns(needed=False), completion.PLAN_COLUMNS])
-        table = data.read(path, known)
-        table.index = pd.RangeIndex(2, len(table) + 2)  # rows as a person counts them in the file
-        return table, path.name
+        return read_rows(path, known), path.name  # rows as a person counts them in the file
     if isinstance(results, pd.DataFrame):
         table = results.copy()
     elif isinstance(results, pd.Series):

@@ -48,7 +48,7 @@ def numbers(rows: Any, state: State) -> list[int]:
             if given not in state.numbers:
                 raise CampaignError(
                     f"there is no row {given}, or it was taken back already; "
-                    "results() shows the number of each row on its left"
+                    "results() and the command `ssbayes rows` show the number of each"
                 )
             found.append(int(given))
         else:

@@ -43,7 +43,7 @@ def get(name: str, **priors: Any) -> LabModel:
         return named(name).with_priors(**priors)
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(f"{name!r} is no model{hint} There are: {', '.join(NAMES)}")
     return import_module(f".{name}", __package__).MODEL.with_priors(**priors)
 

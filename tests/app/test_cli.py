@@ -167,6 +167,13 @@ WRONG = {
     "a file that is no campaign": (["rank", "bad.json"], "bad.json"),
     "no number of suggestions": ([*BEGIN, "-n", "0"], "n=0"),
     "a folder that is missing": (["catalog", "--out", "nowhere/t.csv"], "nowhere"),
+    "a fit into a folder that is missing": (
+        ["fit", "kissel2025_mixing", "--save", "nowhere/f.nc"], "make it first"),
+    "a new campaign with suggestions into a folder that is missing": (
+        ["suggest", "--store", "n.db", *BEGIN[3:], "--out", "nowhere/t.csv"], "make it first"),
+    "an outcome that is nearly a known one": (
+        ["suggest", "--store", "n.db", "--space", "milling", "--maximize", "capacity"],
+        "did you mean 'capacity_mAh_g'? If it is one of yours, say its unit with --unit"),
 }
 
 
@@ -190,6 +197,10 @@ ROWS = {
     "an unknown column": ("rpm,miling_min,bead_mm,my_score\n400,5,5,1.0\n", "milling_min"),
     "an empty file": ("", "empty"),
     "no table": ("\x00\x01\x02", "n.csv"),
+    "an unknown suggestion below empty lines": (
+        "suggestion,my_score\n\n\ns0001,1.0\n,\ns0099,1.0\n", "row 6, column 'suggestion'"),
+    "a missing setting below a line for Excel": (
+        "sep=,\nrpm,milling_min,bead_mm,my_score\n400,,5,1.0\n", "row 3, column 'milling_min'"),
 }
 
 
@@ -203,6 +214,20 @@ def test_a_wrong_table_leaves_the_campaign_as_it_was(case, recorded, capsys):
     assert place in told
     assert "Traceback" not in told
     assert recorded.read_bytes() == before
+
+
+def test_results_are_not_recorded_when_their_table_cannot_be_written(recorded, capsys):
+    (recorded.parent / "n.csv").write_text("suggestion,my_score\ns0001,1.3\n", encoding="utf-8")
+    before = recorded.read_bytes()
+    assert main(["record", "plain.db", "n.csv", "--out", "nowhere/t.csv"]) == 2
+    assert "make it first" in capsys.readouterr().err
+    assert recorded.read_bytes() == before
+
+
+def test_a_campaign_without_results_has_no_rows_to_list(capsys):
+    assert main([*BEGIN, "-n", "1"]) == 0
+    assert main(["rows", "plain.db"]) == 2
+    assert "nothing is recorded in plain.db yet" in capsys.readouterr().err
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch):

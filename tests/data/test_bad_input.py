@@ -83,6 +83,27 @@ def test_a_rate_as_a_fraction_of_c(tmp_path):
     assert "write 0.05" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("cell", "mend"),
+    [("1/10", "write the fraction as a number: 0.1"), ("10^-1", "one plain number"),
+     ("1_0", "one plain number")],
+)
+def test_a_rate_that_is_computed_in_the_cell_is_not_cut_short(tmp_path, cell, mend):
+    error = refuse(tmp_path / "u.csv", f"rpm,milling_min,c_rate\n600,5,{cell}\n")
+    assert mend in str(error)
+    assert "alone" not in str(error)
+
+
+def test_two_readings_in_one_cell(tmp_path):
+    error = refuse(tmp_path / "runs.csv", HEADER + "600,5,0.3,c1,165/163\n")
+    assert "give each reading a row of its own" in str(error)
+
+
+def test_a_thousands_point_is_thought_of_where_the_value_is_out_of_bounds(tmp_path):
+    error = refuse(tmp_path / "u.csv", "rpm;milling_min\n1.000;5\n")
+    assert "or 1000 if the point parts the thousands" in str(error)
+
+
 def test_all_bad_cells_come_at_once_and_a_long_list_is_cut_in_print_only(tmp_path):
     error = refuse(tmp_path / "runs.csv", HEADER + "x,-1,38,c,1\n" * 25)
     assert len(error.problems) == 75
@@ -176,6 +197,53 @@ def test_a_missing_file_a_folder_and_a_wrong_ending(tmp_path):
 @pytest.mark.parametrize("name", ["a.xlsx", "a.parquet", "a.csv.gz"])
 def test_a_file_that_is_not_what_its_ending_says(tmp_path, name):
     assert "this is not a" in str(refuse(tmp_path / name, "rpm,milling_min\n600,10\n"))
+
+
+def test_an_excel_file_whose_first_sheet_holds_no_table(tmp_path):
+    from openpyxl import Workbook
+    from openpyxl.chart import BarChart, Reference
+
+    path = tmp_path / "a.xlsx"
+    book = Workbook()
+    book.create_sheet("runs").append(["rpm", "milling_min"])
+    book.save(path)
+    assert "the sheet 'Sheet' is empty; put the table on the first" in str(refuse(path, None))
+    chart = BarChart()
+    chart.add_data(Reference(book.worksheets[1], min_col=1, min_row=1))
+    book.create_chartsheet("picture", 0).add_chart(chart)
+    book.save(path)
+    assert "the sheet 'picture' is a chart; put the table on the first" in str(refuse(path, None))
+
+
+def test_an_excel_file_with_a_broken_sheet(tmp_path):
+    import zipfile
+
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["rpm", "milling_min"], [600, 10]):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with (zipfile.ZipFile(tmp_path / "whole.xlsx") as whole,
+          zipfile.ZipFile(tmp_path / "a.xlsx", "w") as cut):
+        for name in whole.namelist():
+            body = whole.read(name)
+            cut.writestr(name, body[: len(body) // 2] if "sheet1" in name else body)
+    assert "this is not an Excel file" in str(refuse(tmp_path / "a.xlsx", None))
+
+
+def test_a_label_that_is_a_date_is_the_same_from_excel_and_from_text(tmp_path):
+    from datetime import datetime
+
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["rpm", "milling_min", "cell"], [600, 10, datetime(2025, 3, 5)]):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "a.xlsx")
+    (tmp_path / "a.csv").write_text("rpm,milling_min,cell\n600,10,2025-03-05\n")
+    labels = [data.read(tmp_path / f"a.{e}", WANTED)["cell"].tolist() for e in ("xlsx", "csv")]
+    assert labels == [["2025-03-05"]] * 2
 
 
 def test_a_cell_read_twice_under_one_condition(tmp_path):
