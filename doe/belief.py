@@ -281,7 +281,9 @@ def _with_physics(
         theta=kept.get(f"theta_physics{key}"),
     )
     kept[f"theta_physics{key}"] = process.theta
-    factor = float(np.sqrt(np.mean(process.factor(NOISE) ** 2)))
+    factor = between = float(np.sqrt(np.mean(process.factor(NOISE) ** 2)))
+    if seen.told_apart:  # the scatter of cells says nothing of that of batches
+        between = float(np.sqrt(np.mean(process.factor(BATCH) ** 2))) / prior.batch
     notes += told.notes
     scaled = 1.0 + np.quantile(process.slope, [TAIL, 0.5, 1.0 - TAIL])
     if len(seen) and not scaled[0] < 1.0 < scaled[2]:
@@ -297,7 +299,7 @@ def _with_physics(
 
     def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         cell, batch = told.scatter(settings)
-        return factor * cell, factor * batch
+        return factor * cell, between * batch
 
     return at, scatter, process.log_density
 

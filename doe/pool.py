@@ -255,6 +255,6 @@ def _nothing(pool: Pool) -> str:
         for (rule, asked), p in zip(space.uncertain, best, strict=True)
     ]
     return (
-        f"no setting may be suggested: {'; '.join(told) or 'all failed, were dropped or are underway'}. Record "
+        f"no setting may be suggested: {'; '.join(told) or 'all failed or were dropped'}. Record "
         "readings that tell more of it, ask for less in probable=, or widen the space"
     )

@@ -52,7 +52,7 @@ def standing(
     tried = tried.iloc[place]
     asked = state.open()
     batch: Any = asked[space.names]
-    run = list(asked["run"] if "run" in asked else asked.index)
+    run = list(asked.get("run", asked.index))
     if len(batch) < n:
         body, _ = asking.new_suggestions(declaration, state, n - len(batch), None)
         more = pd.DataFrame([entry["settings"] for entry in body["suggestions"]])

@@ -171,6 +171,41 @@ def test_means_of_cells_do_not_hide_the_scatter_of_their_batches():
     assert 0.15 < cell < 0.6 and batch > 1.2
 
 
+class Straight:
+    """A physics of a straight line that takes cells and batches to scatter by 1 each."""
+
+    notes = ()
+
+    def mean(self, settings):
+        off = np.random.default_rng(3).normal(0.0, 0.3, surrogate.DRAWS)
+        return 5.0 * settings["load"].to_numpy() + off[:, None]
+
+    def moments(self, settings):
+        return self.mean(settings), np.ones((surrogate.DRAWS, len(settings))), self.scatter(
+            settings)[1]
+
+    def scatter(self, settings):
+        return np.ones(len(settings)), np.ones(len(settings))
+
+
+@pytest.mark.parametrize("truth", [(0.2, 1.0), (1.0, 0.2)])
+def test_the_scatter_of_cells_says_nothing_of_that_of_batches(truth):
+    """Simulated: ten batches of three cells, and a physics that is wrong on one of the two."""
+    told = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        rows = SPACE.sample(10, rng).iloc[np.repeat(np.arange(10), 3)].reset_index(drop=True)
+        off = np.repeat(truth[1] * rng.standard_normal(10), 3) + truth[0] * rng.standard_normal(30)
+        batch = np.repeat([f"b{k}" for k in range(10)], 3)
+        rows = rows.assign(y=5 * rows["load"] + off, batch=batch)
+        physics: Any = Straight()
+        seen = readings(SPACE, rows, "y", {})
+        scatter = belief._with_physics(physics, seen, SPACE, 1, {}, [])[1]
+        told.append([sd[0] for sd in scatter(ENDS)])
+    found = np.median(told, axis=0)
+    assert (found > 0.5 * np.array(truth)).all() and (found < 2.5 * np.array(truth)).all()
+
+
 @pytest.mark.parametrize(("value", "n"), [(0.1, 3), (2e-10, 1)])
 def test_equal_readings_and_one_in_a_small_unit_keep_a_sensible_spread(value, n):
     rows = SPACE.sample(n, np.random.default_rng(0)).assign(y=value)
