@@ -106,8 +106,9 @@ def read_summaries(
     Raises
     ------
     ValueError
-        If a summary states no number of batches, if a batch has single cells beside a summary that
-        does not name them, or if a pooled row and its parts contradict each other.
+        If a summary states no number of batches, if a batch has single cells or a second summary
+        beside a summary that does not name them, if rows with one ``same_cells`` label cannot be
+        of the same cells, or if a pooled row and its parts contradict each other.
     """
     value, cells = number(rows, outcome), number(rows, f"{outcome}_n")
     used = ~np.isnan(value) & (cells > 1)
@@ -124,7 +125,8 @@ def read_summaries(
         name = str(names[k] or rows.index[k])
         one = _row(rows, k, outcome, name, given_batch[k] != "")
         own_series = series[k] or "|".join(
-            [*text(rows, "method").to_numpy()[[k]], given_batch[k], f"{one.cells:g}"])
+            [*(text(rows, c).to_numpy()[k] for c in ("method", "mill")), given_batch[k],
+             f"{one.cells:g}"])
         one.series, one.condition = f"{study[k]}|{own_series}", float(condition[k])
         labels = [part.strip() for part in text(rows, "contains").iloc[k].split(";")]
         inside = [named[part] for part in labels if part and part in named]
@@ -142,7 +144,30 @@ def read_summaries(
                                  [rows.index[p] for p in parts]]]
             found += _left_over(one, [_row(rows, p, outcome, str(names[p]), True) for p in parts],
                                 rows, k, parts, missing, outcome)
+    _refuse_unlike_cells(found, series, along)
     return found, used
+
+
+def _refuse_unlike_cells(found: Sequence[Summary], series: np.ndarray, along: str) -> None:
+    """Refuse summaries of one ``same_cells`` label that cannot be linked along the condition."""
+    seen: dict[str, list[Summary]] = {}
+    for one in found:
+        if one.series and series[one.row]:
+            seen.setdefault(one.series, []).append(one)
+    for label, several in seen.items():
+        first, told = several[0], f"same_cells {label.partition('|')[2]!r}"
+        for one in several[1:]:
+            if (one.cells, one.batches) != (first.cells, first.batches):
+                raise ValueError(
+                    f"rows {first.name} and {one.name} are both of {told}, but means of "
+                    f"{first.cells:g} cells of {first.batches:g} batches and of {one.cells:g} of "
+                    f"{one.batches:g}. Give means over the cells that both have, or the single "
+                    "cells as rows")
+        conditions = [one.condition for one in several]
+        if len(set(conditions)) < len(conditions):
+            raise ValueError(
+                f"rows {', '.join(one.name for one in several)} are all of {told} and some of one "
+                f"{along}: the cells would count twice. Keep one row for each {along}")
 
 
 def _row(
@@ -243,18 +268,29 @@ def _refuse_overlap(
     rows: pd.DataFrame, summary: np.ndarray, single: np.ndarray, condition: np.ndarray,
     batch: np.ndarray,
 ) -> None:
-    """Refuse single cells of a batch beside a summary of that batch that does not name them."""
-    study, ids = text(rows, "study").to_numpy(), text(rows, "row_id").to_numpy()
+    """Refuse single cells, or a second summary, of a batch beside a summary that does not name
+    them."""
+    ids = text(rows, "row_id").to_numpy()
+    parents = [text(rows, column).to_numpy() for column in ("study", "mill", "method")]
     contained = {part.strip() for cell in text(rows, "contains") for part in cell.split(";")}
-    cells = {(study[k], batch[k], condition[k]): rows.index[k] for k in np.flatnonzero(single)
-             if batch[k] and ids[k] not in contained}
+    keys = [(*(parent[k] for parent in parents), batch[k], condition[k]) for k in range(len(rows))]
+    own = [bool(batch[k]) and ids[k] not in contained for k in range(len(rows))]
+    cells = {keys[k]: rows.index[k] for k in np.flatnonzero(single) if own[k]}
+    before: dict[tuple, Any] = {}
     for k in np.flatnonzero(summary):
-        other = cells.get((study[k], batch[k], condition[k])) if batch[k] else None
+        other = cells.get(keys[k]) if batch[k] else None
         if other is not None:
             raise ValueError(
                 f"row {rows.index[k]} is a mean of cells of batch {batch[k]!r} and row {other} a "
                 "single cell of it at the same condition: the cell would count twice. Name the "
                 "single cells in 'contains' of the mean (by row_id), or keep one of them")
+        if own[k] and keys[k] in before:
+            raise ValueError(
+                f"rows {before[keys[k]]} and {rows.index[k]} are both means of cells of batch "
+                f"{batch[k]!r} at the same condition: its deviation would count as that of two "
+                "batches. Give one mean of all its cells, or the single cells as rows")
+        if own[k]:
+            before[keys[k]] = rows.index[k]
 
 
 def arrays(found: Sequence[Summary], outcome: str) -> dict[str, np.ndarray]:

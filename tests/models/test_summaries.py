@@ -242,7 +242,7 @@ def test_a_pooled_row_and_its_parts_are_never_used_twice():
 def test_a_pooled_row_with_all_its_parts_adds_nothing():
     parts = table()
     third = parts.iloc[[2]].assign(row_id="three", batch="3", capacity_mAh_g=180.1,
-                                   capacity_mAh_g_sd=4.39)
+                                   capacity_mAh_g_sd=4.39, same_cells="hand 3")
     found, _ = read(pd.concat([parts.assign(contains=["one;two;three", "", ""]), third],
                               ignore_index=True))
     assert [one.name for one in found if one.counted] == ["one", "two", "three"]
@@ -267,6 +267,30 @@ def test_rows_of_the_same_cells_are_linked_and_others_are_not():
     made = published.columns_of(published.arrays(read(rows)[0], "q")["q_summary__numbers"])
     assert made["before"].tolist() == [1, 1, 2]
     assert made["linked"].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_means_that_would_count_cells_or_a_batch_twice_are_refused():
+    one = table().iloc[[1]].assign(same_cells="")
+    with pytest.raises(ValueError, match="both means of cells of batch '1'"):
+        read(pd.concat([one, one.assign(row_id="again", capacity_mAh_g=181.0)], ignore_index=True))
+    # a batch of another mill or method may have the same label
+    for other in ({"method": "machine"}, {"mill": "B"}):
+        rows = pd.concat([one, one.assign(row_id="other", **other),
+                          one.assign(row_id="cell", capacity_mAh_g_n=1.0, method="third")])
+        assert read(rows.reset_index(drop=True))[1].tolist() == [True, True, False]
+    label = table().iloc[[1]]
+    for other, why in (({"c_rate": 1.0, "capacity_mAh_g_n": 2.0}, "means of 3 cells of 1 batches"),
+                       ({"batch": "2"}, "Keep one row for each c_rate")):
+        with pytest.raises(ValueError, match=why):
+            read(pd.concat([label, label.assign(row_id="again", **other)], ignore_index=True))
+
+
+def test_equal_labels_of_two_mills_are_not_the_same_cells():
+    one = table().iloc[[1]].assign(same_cells="", mill="A")
+    rows = pd.concat([one, one.assign(row_id="r", c_rate=1.0, mill="B"),
+                      one.assign(row_id="s", c_rate=1.0)], ignore_index=True)
+    made = published.columns_of(published.arrays(read(rows)[0], "q")["q_summary__numbers"])
+    assert made["linked"].tolist() == [0.0, 0.0, 1.0] and made["before"][2] == 0
 
 
 def test_no_summaries_are_legal():
