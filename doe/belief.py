@@ -314,7 +314,7 @@ def _alone(
         # one reading, or equal ones but for rounding, says nothing of the spread; a tenth of its
         # size is a usual one
         scale = 0.1 * abs(centre) or 1e-9
-    batch = WHOLE_PLOT if has_runs(space) or seen.freedom.any() else ALONE.batch
+    batch = WHOLE_PLOT if has_runs(space) or (seen.cells > 1).any() else ALONE.batch
     x = seen.beside(space.encode(seen.settings))
     bent = seen.repeats >= REPEATS and x.shape[1] <= TRENDS
     trend = ALONE.trend if bent else 0.0
@@ -332,14 +332,18 @@ def _alone(
         within=np.array([seen.freedom, seen.squares / scale**2]),
     )
     kept[f"theta_alone{key}"] = process.theta
-    between = scale * np.sqrt(np.mean(process.factor(BATCH) ** 2)) if seen.told_apart else np.nan
+    known = (seen.batch >= 0).any()
+    between = scale * np.sqrt(np.mean(process.factor(BATCH) ** 2)) if known else 0.0
 
     def at(settings: pd.DataFrame) -> np.ndarray:
         return centre + process(seen.beside(space.encode(settings), own=True))
 
     def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         loud = process.loudness(seen.beside(space.encode(settings), own=True))
-        return scale * np.sqrt(np.mean(loud**2, axis=0)), np.full(len(settings), between)
+        cell = scale * np.sqrt(np.mean(loud**2, axis=0))
+        if not seen.told_apart:
+            return np.hypot(cell, between), np.full(len(settings), np.nan)
+        return cell, np.full(len(settings), between)
 
     return at, scatter, process.log_density
 

@@ -34,7 +34,7 @@ class Readings:
     value : ndarray, shape (n,)
         In the objective's unit.
     cells : ndarray, shape (n,)
-        Number of cells that a reading is the mean of.
+        Number of cells of one batch that a reading is the mean of; of several batches, of these.
     error : ndarray, shape (n,)
         Stated error of a reading of one cell (its ``_sd``), 0 where none is.
     freedom, squares : ndarray, shape (n,)
@@ -42,9 +42,9 @@ class Readings:
         freedom and sum of squares of the cells' scatter; else 0.
     batch : ndarray of int, shape (n,)
         Batch codes; a reading without a label has one of its own. Negative everywhere if each of
-        these batches was read once, and none by several cells with their sd: its effect is then
-        part of the noise. Samples of one run, where a space has hard-to-change factors, count as
-        one batch: they are no replicates.
+        these batches was read once, and none by several cells: its effect is then part of the
+        noise. Samples of one run, where a space has hard-to-change factors, count as one batch:
+        they are no replicates.
     task : ndarray of int, shape (n,)
         0 for the campaign's own readings, 1, 2, ... for those of other studies or machines: a
         related task, of which it is learned how much it tells.
@@ -64,8 +64,10 @@ class Readings:
 
     @property
     def told_apart(self) -> bool:
-        """Whether batches can be told from cells: one at least has several readings, or cells."""
-        return bool((self.batch >= 0).any())
+        """Whether batches can be told from cells: one at least has several readings, or cells with
+        their sd."""
+        known = self.batch[self.batch >= 0]
+        return len(np.unique(known)) < len(known) or bool(self.freedom.any())
 
     @property
     def tasks(self) -> int:
@@ -122,12 +124,15 @@ def readings(
     settings = pd.DataFrame(rows.iloc[at].reindex(columns=space.names))
     cells = np.maximum(_numbers(rows, f"{objective}_n", 1.0)[at], 1.0)
     sd = _numbers(rows, f"{objective}_sd", 0.0)[at]
-    several = (cells > 1) & (sd > 0) & (_numbers(rows, f"{objective}_batches", 1.0)[at] <= 1)
+    batches = _numbers(rows, f"{objective}_batches", 1.0)[at]
+    means = (cells > 1) & (batches <= 1)
+    several = means & (sd > 0)
     divisor = cells - _numbers(rows, f"{objective}_sd_ddof", 1.0)[at]
     freedom = np.where(several, cells - 1.0, 0.0)
     squares = np.where(several, divisor * sd**2, 0.0)
     error = np.where(cells > 1, 0.0, sd)
-    batch = _batches(rows.iloc[at], has_runs(space), several) if len(at) else at
+    batch = _batches(rows.iloc[at], has_runs(space), means) if len(at) else at
+    cells = np.where(batches > 1, np.minimum(batches, cells), cells)  # cells are no replicates
     task = _tasks(rows, fixed)[at]
     return Readings(settings, value[at], cells, error, freedom, squares, batch, task)
 
@@ -167,10 +172,10 @@ def _tasks(rows: pd.DataFrame, fixed: Mapping[str, Any]) -> np.ndarray:
     return np.array([min(order[s], TASKS) if f else 0 for s, f in zip(study, foreign, strict=True)])
 
 
-def _batches(rows: pd.DataFrame, by_run: bool, several: np.ndarray) -> np.ndarray:
+def _batches(rows: pd.DataFrame, by_run: bool, means: np.ndarray) -> np.ndarray:
     """Codes of batches, or of their runs; a label counts within its study, mill and run.
 
-    The sd of several cells of a row tells what they scatter, so that what is left is the batches'.
+    The mean of several cells of one batch has all of the batch's error, and less of the cells'.
     """
     batch, run = _text(rows, "batch"), _text(rows, "run")
     if by_run:
@@ -179,6 +184,6 @@ def _batches(rows: pd.DataFrame, by_run: bool, several: np.ndarray) -> np.ndarra
     known: dict[tuple[str, ...], int] = {}
     codes = np.array([known.setdefault(label, len(known)) for label in labels], dtype=int)
     named = codes[batch != ""]
-    if len(np.unique(named)) == len(named) and not several.any():
+    if len(np.unique(named)) == len(named) and not means.any():
         return np.full(len(codes), -1)
     return np.where(batch == "", len(known) + np.arange(len(codes)), codes)

@@ -171,6 +171,30 @@ def test_means_of_cells_do_not_hide_the_scatter_of_their_batches():
     assert 0.15 < cell < 0.6 and batch > 1.2
 
 
+@pytest.mark.parametrize("n", [np.full(10, 3), np.where(np.arange(10) < 2, 20, 1)])
+def test_the_mean_of_several_cells_without_sd_has_the_error_of_its_batch(n):
+    """Simulated: batches scatter by 1, cells by 0.3; ten rows, means of n cells of one batch."""
+    off, sd = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        rows = SPACE.sample(10, rng)
+        error = rng.standard_normal(10) + 0.3 * rng.standard_normal(10) / np.sqrt(n)
+        found = believed(rows.assign(y=5 * rows["load"] + error, y_n=n))
+        at = rows.iloc[:2]
+        mean = found.mean(at)
+        off.append((mean.mean(axis=0) - 5 * at["load"]) / mean.std(axis=0))
+        sd.append(found.noise(at)[0])
+        assert np.isnan(found.scatter(at)[1]).all() and len(found.notes) == 1
+    assert np.sqrt(np.mean(np.square(off))) < 1.5
+    assert 0.7 < np.median(sd) < 1.5
+
+
+def test_the_mean_of_cells_of_several_batches_counts_these():
+    row = pd.DataFrame({"time": [0.5], "load": 0.5, "y": 1.0, "y_sd": 2.0, "y_n": 6})
+    seen = readings(SPACE, row.assign(y_batches=2), "y", {})
+    assert seen.cells[0] == 2 and not seen.told_apart and seen.batch[0] == -1
+
+
 class Straight:
     """A physics of a straight line that takes cells and batches to scatter by 1 each."""
 
