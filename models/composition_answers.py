@@ -106,8 +106,11 @@ def window(fit: Any, setting: Any, *, least: float = 0.8, level: float = LEVEL,
     -------
     DataFrame
         Rows ``electrons`` (below it too few grains touch) and ``ions`` (above it too little
-        electrolyte): median and interval of ``active_fraction`` at the threshold, in draws that
-        have a window, and ``p_window``, the share of those draws.
+        electrolyte): median and equal-tailed interval of ``active_fraction`` at the threshold, in
+        draws that have a window; ``p_window``, the share of those draws; and ``p_no_threshold``,
+        the share of them in which still enough is used at the end of the shares looked at (0.02,
+        and all but 0.001 of what carbon and binder leave): these count with that end, which is
+        no threshold.
     """
     _fit_of(fit)
     one = _single(setting)
@@ -119,14 +122,15 @@ def window(fit: Any, setting: Any, *, least: float = 0.8, level: float = LEVEL,
     enough = used >= least
     has = enough.any(axis=1)
     kind = f"({100 * level:g} % equal-tailed)"
-    ends = {"electrons": grid[enough.argmax(axis=1)],
-            "ions": grid[points - 1 - enough[:, ::-1].argmax(axis=1)]}
+    ends = {"electrons": (grid[enough.argmax(axis=1)], enough[:, 0]),
+            "ions": (grid[points - 1 - enough[:, ::-1].argmax(axis=1)], enough[:, -1])}
     answer = []
-    for name, values in ends.items():
+    for name, (values, beyond) in ends.items():
         low, middle, high = (np.quantile(values[has], [0.5 - level / 2, 0.5, 0.5 + level / 2])
                              if has.any() else (np.nan,) * 3)
         answer.append({"threshold_of": name, "active_fraction": middle, f"low {kind}": low,
-                       f"high {kind}": high, "p_window": float(has.mean())})
+                       f"high {kind}": high, "p_window": float(has.mean()),
+                       "p_no_threshold": float(beyond[has].mean()) if has.any() else np.nan})
     return pd.DataFrame(answer).set_index("threshold_of")
 
 

@@ -46,7 +46,8 @@ class Transfer:
         within the margin of the recipe's), the 90 % equal-tailed interval of the ratio of stress
         energies, ``inside`` (whether the speed lies inside the mill's range).
     stress_energy_sd_ratio
-        Posterior over prior standard deviation of ln(stress energy) on the other mill.
+        Posterior over prior standard deviation of ln(stress energy) at 200 rpm, by mill of the
+        pair; the larger of both, and 0 where they are one mill, whose own is not needed.
     sentence
         The same in words, with the measurement that would help.
     """
@@ -102,13 +103,12 @@ def transfer(
     fill = float(recipe["filling"] if filling is None else filling)
     wanted = pd.DataFrame([{**recipe, "mill": mill_a}])
     energy_a, specific_a = (_ln(fit, name, wanted)[:, 0] for name in QUANTITIES)
-    table, offsets = [], np.zeros(0)
+    table = []
     for bead in beads:
         probes = pd.DataFrame({
             "rpm": [REFERENCE_RPM, np.e * REFERENCE_RPM], "milling_min": 1.0, "bead_mm": bead,
             "filling": fill, "mill": mill_b})
         energy, specific = (_ln(fit, name, probes) for name in QUANTITIES)
-        offsets = energy[:, 0]
         ln_speed = _crossing(energy[:, 0] - energy_a, energy[:, 1] - energy[:, 0])
         rpm = float(np.clip(REFERENCE_RPM * np.exp(ln_speed), low, high))
         at = np.log(rpm / REFERENCE_RPM)
@@ -127,8 +127,16 @@ def transfer(
             "inside": bool(abs(REFERENCE_RPM * np.exp(ln_speed) / rpm - 1.0) < 1e-9),
         })
     answer = pd.DataFrame(table)
-    ratio = float(offsets.std() / _prior_sd(fit, beads[-1], fill))
-    return Transfer(answer, ratio, _sentence(answer, ratio, mill_b, within))
+    best = beads[int(answer["p_both"].to_numpy().argmax())]
+    ratio, unknown = 0.0, mill_b
+    for mill, bead, share in ((mill_b, best, fill), (mill_a, float(recipe["bead_mm"]),
+                                                     float(recipe["filling"]))):
+        at = pd.DataFrame({"rpm": [REFERENCE_RPM], "milling_min": 1.0, "bead_mm": bead,
+                           "filling": share, "mill": mill})
+        own = _ln(fit, QUANTITIES[0], at)[:, 0].std() / _prior_sd(fit, bead, share)
+        if mill_a != mill_b and own > ratio:
+            ratio, unknown = float(own), mill
+    return Transfer(answer, ratio, _sentence(answer, ratio, mill_b, unknown, within))
 
 
 QUANTITIES = ("ln_stress_energy", "ln_specific_energy")
@@ -168,7 +176,7 @@ def _prior_sd(fit: Fit, bead: float, filling: float, draws: int = 200_000) -> fl
     return float((spread + depth * slope + exponent * np.log(bead / REFERENCE_BEAD_MM)).std())
 
 
-def _sentence(table: pd.DataFrame, ratio: float, mill: str, within: float) -> str:
+def _sentence(table: pd.DataFrame, ratio: float, mill: str, unknown: str, within: float) -> str:
     best = table.loc[table["p_both"].idxmax()]
     said = (
         f"{mill}: {best['rpm']:.0f} rpm for {best['milling_min']:.3g} min with "
@@ -180,8 +188,8 @@ def _sentence(table: pd.DataFrame, ratio: float, mill: str, within: float) -> st
         said += " The equal stress energy lies outside the mill's speeds; the nearest one is given."
     if ratio >= UNDETERMINED:
         said += (
-            f" The stress energy of {mill} is not determined (its spread is {100 * ratio:.0f} % of "
-            "the prior's): net power identifies only the product of stress energy and stress "
+            f" The stress energy of {unknown} is not determined (its spread is {100 * ratio:.0f} % "
+            "of the prior's): net power identifies only the product of stress energy and stress "
             f"frequency. What would identify it: {IDENTIFIES}."
         )
     return said

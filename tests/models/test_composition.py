@@ -1,5 +1,6 @@
 """Composition: two networks, two thresholds, and what carbon, sizes and binder do to them."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -275,6 +276,21 @@ class TestAnswers:
         few, many = found.loc["electrons"], found.loc["ions"]
         assert 0.4 < few["active_fraction"] < 0.75 < many["active_fraction"] < 1.0
         assert few[low] < few[high] < many[low] < many[high]
+
+    def test_an_end_of_the_shares_looked_at_is_no_threshold(self):
+        def used(name, rows):
+            share = rows["active_fraction"].to_numpy()
+            return SimpleNamespace(to_numpy=lambda: np.stack(
+                [np.where(share < 0.8, 0.9, 0.1), np.where(share > 0.4, 0.9, 0.1),
+                 np.where(abs(share - 0.6) < 0.2, 0.9, 0.1), 0.1 * share]))
+
+        outcomes = [SimpleNamespace(name=n) for n in ("capacity_mAh_g", "utilization")]
+        made: Any = SimpleNamespace(model=SimpleNamespace(outcomes=outcomes), quantity=used)
+        found = answers.window(made, {"active_fraction": [0.7]})
+        assert found["p_window"].tolist() == [0.75, 0.75]
+        assert found["p_no_threshold"].tolist() == pytest.approx([1 / 3, 1 / 3])
+        none = answers.window(made, {"active_fraction": [0.7]}, least=0.95)
+        assert none["p_no_threshold"].isna().all()
 
     def test_carbon_moves_the_electronic_threshold_down(self, published):
         bare = answers.window(published, {"active_fraction": [0.7]})

@@ -1,5 +1,6 @@
 """Milling as published: exponents, energies, densities, sizes, and what a power log is worth."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -273,6 +274,30 @@ class TestTransfer:
         assert row["p_both"] <= min(row["p_stress_energy"], row["p_specific_energy"])
         for word in ("product", "geometry", "simulation", "reaction"):
             assert word in card.sentence
+
+    @pytest.mark.parametrize(("pair", "unknown"), [
+        (("A", "B"), "A"), (("B", "A"), "A"), (("A", "A"), None), (("B", "B"), None)])
+    def test_an_unknown_stress_energy_of_either_mill_counts_unless_they_are_one(
+        self, pair, unknown
+    ):
+        """Simulated draws: the stress energy of A is the prior's, that of B is known."""
+        own = {"A": np.random.default_rng(5).normal(0.0, 0.7, 4000), "B": np.full(4000, 0.1)}
+
+        def quantity(name, rows):
+            ln_speed = np.log(rows["rpm"].to_numpy(float) / 200.0)
+            made = np.stack([own[m] for m in rows["mill"]], axis=1) + 2.5 * ln_speed
+            if name == "specific_energy":
+                made = rows["milling_min"].to_numpy(float) * np.exp(3.0 * ln_speed + 0.0 * made)
+            return SimpleNamespace(to_numpy=lambda: made)
+
+        model = models.get("milling")
+        priors = {name: model.prior(name, prior)
+                  for name, prior in model.graph({}).registry.priors.items()}
+        fit: Any = SimpleNamespace(quantity=quantity, priors=priors)
+        card = transfer(fit, RECIPE, *pair)
+        assert (card.stress_energy_sd_ratio > 0.9) == (unknown is not None)
+        assert (f"stress energy of {unknown} is not determined" in card.sentence) == bool(unknown)
+        assert ("not determined" in card.sentence) == bool(unknown)
 
     def test_product_is_learnt_from_power(self, two_mills):
         settings = pd.DataFrame({"rpm": [400.0], "milling_min": 20.0, "mill": "B"})
