@@ -238,7 +238,8 @@ def test_ignoring_the_ramp_biases_the_half_temperature(model, literature):
                      ignore_index=True)
     lows, highs = {}, {}
     for name, rate in (("integrated", 2.0), ("isothermal", 1000.0)):
-        fit = model.fit(rows.assign(heating_K_min=rate, cooling_K_min=rate), statements=True)
+        fit = model.fit(rows.assign(heating_K_min=rate, cooling_K_min=rate), statements=True,
+                        chains=2)
         half = fit.posterior["annealing.oxidation_half_degC"].to_numpy()
         lows[name], highs[name] = np.quantile(half, [0.005, 0.995])
     assert lows["integrated"] < 330.0 < highs["integrated"]
@@ -277,7 +278,7 @@ def test_a_best_point_is_written_as_finely_as_its_axis(axis, words):
 
 def test_second_charge_capacity_is_best_at_the_edge_of_the_tested_range(model, literature):
     fit = model.fit(statements(literature, "capacity700", "complete400", "coverage300"),
-                    statements=True)
+                    statements=True, chains=2)
     found = outcome_optimum(fit, "charge_capacity_mAh_g")
     assert found.verdict == "edge of the tested range"
     assert found.at_high_edge > 0.8

@@ -38,7 +38,7 @@ def simulated(seed, cells=8):
 
 @pytest.fixture(scope="module")
 def fit():
-    return cell.MODEL.fit(simulated(1))
+    return cell.MODEL.fit(simulated(1), chains=2)
 
 
 class TestThePublishedSeries:

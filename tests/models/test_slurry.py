@@ -222,7 +222,7 @@ def test_the_sum_is_recovered_and_the_single_effects_are_the_priors(aliased, mod
     row = found.loc["active_d50_um + gap_um"]
     assert row.iloc[4] < true < row.iloc[5]
     # the engine's ratio of widths calls the gap informed, for the sum is: a prior decides the rest
-    moved = model.with_priors(dry_size=(1.0, 0.1)).fit(aliased.table, seed=1)
+    moved = model.with_priors(dry_size=(1.0, 0.1)).fit(aliased.table, seed=1, chains=2)
     gap = [np.median(f.posterior["slurry.dry_gap"]) for f in (aliased, moved)]
     sums = [slurry.effects(f).table.loc[("dry porosity", "active_d50_um + gap_um"), "median"]
             for f in (aliased, moved)]
@@ -348,7 +348,7 @@ def test_more_punches_of_the_same_sheets_hardly_narrow_what_is_known_of_the_reci
     width = []
     for punches in (1, 3):
         table = simulated(np.random.default_rng(5), CROSSED, punches=punches, sheet_sd=0.25)
-        fit = model.fit(table, seed=2, draws=500, rhat=1.1)
+        fit = model.fit(table, seed=2, draws=500, chains=2, rhat=1.1)
         here = {"active_d50_um": 5.0, "gap_um": 200.0, "solid_content_pct": 50.0}
         width.append(fit.predict(pd.DataFrame([here]), outcome="dry_porosity").to_numpy().std())
     assert width[1] > 0.75 * width[0]  # counted as sheets it would be 0.58
