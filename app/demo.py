@@ -59,7 +59,7 @@ def run(folder: Path, *, statements: bool = False, seed: int = 1) -> Path:
     page = report.write(
         folder / "ssbayes-demo.html", "What published milling and mixing data say",
         "Capacities are per gram of active material weighed in (gross), at 0.1C. Numbers were "
-        "typed from two papers, each with its line; none was read off a figure. Nothing here is "
+        "typed from two papers, each with its line; none was read off a figure. No reading is "
         "simulated.",
         sections, "Sources: Frankenberg et al., Small (2025), doi 10.1002/smll.202507279; Kissel "
         "et al., Adv. Energy Mater. (2025) 2405405, doi 10.1002/aenm.202405405.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,13 +28,16 @@ class Section:
 
     def table(self, frame: pd.DataFrame, caption: str = "") -> None:
         """Add a table with its caption above it; numbers with four digits."""
-        shown = frame.map(show.number)
-        self.parts.append(("caption", caption))
-        self.parts.append(("html", shown.to_html(index=False, border=0, justify="left")))
+        made = frame.map(show.number).to_html(index=False, border=0, justify="left")
+        made = made.replace("<th>", '<th scope="col">')  # cells are escaped: no other tag is hit
+        if caption:
+            made = made.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)
+        self.parts.append(("html", f'<div class="wide" tabindex="0">{made}</div>'))
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """Add a figure as SVG, its caption below it."""
-        self.parts.append(("html", figures.svg(figure)))
+        """Add a figure as SVG, its caption below it and as its text for who cannot see it."""
+        told = f'<svg role="img" aria-label="{escape(caption)}"'
+        self.parts.append(("html", figures.svg(figure).replace("<svg", told, 1)))
         self.parts.append(("caption", caption))
 
 

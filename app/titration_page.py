@@ -39,6 +39,11 @@ def tables(found: Utilization) -> list[tuple[Any, str]]:
     return shown
 
 
+def simulated(found: Utilization) -> bool:
+    """Whether the points of the cell are simulated."""
+    return "kind" in found.points and set(found.points["kind"]) == {"simulated"}
+
+
 def picture(found: Utilization) -> Figure:
     """Reference curve with its band and the cell's points; below, steps with their intervals."""
     import matplotlib as mpl
@@ -56,13 +61,12 @@ def picture(found: Utilization) -> Figure:
     top.fill_between(grid, q - down, q + up, color=figures.BLUE, alpha=0.2, linewidth=0,
                      label="largest stated error of the reference")
     top.plot(grid, q, color=figures.BLUE, label="reference")
-    simulated = "kind" in points and set(points["kind"]) == {"simulated"}
     gram = points["charge_mAh"].to_numpy(float) / points["active_mass_mg"].to_numpy(float) * 1e3
     inside = slice(first - 1, last + 1)
     shift = (points["reference_mAh_g"].to_numpy(float)[inside].mean()
              - gram[inside].mean() / found.measured.value)
     top.plot(u, gram / found.measured.value + shift, "o", color=figures.ORANGE,
-             label=f"{'simulated ' if simulated else ''}cell, per connected gram")
+             label=f"{'simulated ' if simulated(found) else ''}cell, per connected gram")
     top.set_ylabel("charge (mAh/g)")
     top.legend(frameon=False, fontsize=8, loc="upper left")
     steps = found.steps
@@ -96,6 +100,7 @@ def page(found: Utilization, path: Path, name: str) -> Path:
         numbers.table(table, title)
     if len(found.explanations):
         numbers.table(found.explanations, "Why it may drift, and what tells the causes apart")
+    kind = " The cell is simulated." if simulated(found) else ""
     return report.write(path, f"Static utilization of {name}", "Coulometric titration against a "
-                        "reference cell, all relaxed points at once.", [says, drawn, numbers],
-                        "Intervals are 90 % equal-tailed.")
+                        f"reference cell, all relaxed points at once.{kind}",
+                        [says, drawn, numbers], "Intervals are 90 % equal-tailed.")

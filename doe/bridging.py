@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class Bridge:
         return "\n\n".join([self.table.to_string(), self.sentence, *self.notes])
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{text}</p>" for text in (self.sentence, *self.notes))
+        said = "".join(f"<p>{escape(text)}</p>" for text in (self.sentence, *self.notes))
         return self.table.to_html() + said
 
 

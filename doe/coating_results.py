@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import pandas as pd
 
@@ -18,4 +19,4 @@ class Answer:
         return f"{self.table.to_string()}\n\n{self.sentence}"
 
     def _repr_html_(self) -> str:
-        return f"{self.table.to_html()}<p>{self.sentence}</p>"
+        return f"{self.table.to_html()}<p>{escape(self.sentence)}</p>"

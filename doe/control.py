@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class Chart:
         return "\n\n".join([*tables, self.sentence, *self.notes])
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{text}</p>" for text in (self.sentence, *self.notes))
+        said = "".join(f"<p>{escape(text)}</p>" for text in (self.sentence, *self.notes))
         return (
             self.table.to_html(index=False) + self.change.to_html() + self.scatter.to_html() + said
         )

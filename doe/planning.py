@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Plan:
         return "\n\n".join([self.table.to_string(index=False), self.sentence, *self.notes])
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<p>{text}</p>" for text in (self.sentence, *self.notes))
+        said = "".join(f"<p>{escape(text)}</p>" for text in (self.sentence, *self.notes))
         return self.table.to_html(index=False) + said
 
 

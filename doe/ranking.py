@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Ranking:
         return f"{self.table.to_string()}\n\n{self.sentence}"
 
     def _repr_html_(self) -> str:
-        return f"{self.table.to_html()}<p>{self.sentence}</p>"
+        return f"{self.table.to_html()}<p>{escape(self.sentence)}</p>"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Comparison:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        return f"{self.table.to_html(index=False)}<p>{self.sentence}</p>"
+        return f"{self.table.to_html(index=False)}<p>{escape(self.sentence)}</p>"
 
 
 def rank(

@@ -23,6 +23,7 @@ Methods Pract. Psychol. Sci. 1 (2018) 270 (practical equivalence).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ class Progress:
         return f"{self.table.to_string(index=False)}\n\n{self.sentence}"
 
     def _repr_html_(self) -> str:
-        return f"{self.table.to_html(index=False)}<p>{self.sentence}</p>"
+        return f"{self.table.to_html(index=False)}<p>{escape(self.sentence)}</p>"
 
 
 def expected_gain(

@@ -63,6 +63,19 @@ def test_the_page_is_one_file_and_points_nowhere(tmp_path):
     assert list(tmp_path.rglob("*.*")) == [page]
 
 
+def test_the_page_can_be_read_aloud_and_holds_no_markup_of_the_user(tmp_path):
+    section = report.Section("Ranking")
+    section.table(SETTINGS.rename(columns={"predicted_mean": "<b>mean"}), "in <mAh/g>")
+    figure = figures.probabilities([0.5, 0.5], ["<i>a", "b"], "probability (1)")
+    section.figure(figure, 'how "sure" <it> is')
+    page = report.write(tmp_path / "page.html", "Title", "Intro", [section], "foot")
+    told = page.read_text(encoding="utf-8")
+    assert "<caption>in &lt;mAh/g&gt;</caption>" in told
+    assert told.count('<th scope="col">') == len(SETTINGS.columns)
+    assert '<svg role="img" aria-label="how &quot;sure&quot; &lt;it&gt; is"' in told
+    assert not re.search("<b>|<i>|<it>|<mAh", told)
+
+
 @pytest.mark.parametrize(("value", "told"), [
     (None, "-"), (float("nan"), "-"), (True, "yes"), (np.bool_(False), "no"), (162.888, "162.9"),
     (0.00012, "0.00012"), (4, "4"), ("text", "text"), (123456.0, "1.23e+05"),

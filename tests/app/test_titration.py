@@ -26,6 +26,7 @@ def test_a_page_and_the_sentences(files, tmp_path, capsys):
     text = page.read_text(encoding="utf-8")
     assert "<svg" in text
     assert "simulated cell, per connected gram" in text
+    assert "The cell is simulated." in text
 
 
 def test_stepwise_needs_no_sampler(files, capsys):

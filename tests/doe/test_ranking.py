@@ -107,3 +107,11 @@ def test_compare_names_the_unknown_item():
         doe.compare({"hand": [1.0], "mill": [2.0]}, "hnad", "mill")
     with pytest.raises(doe.CampaignError, match="equal_within"):
         doe.compare({"hand": [1.0], "mill": [2.0]}, "hand", "mill", -1)
+
+
+def test_a_name_with_markup_is_shown_as_it_was_written(rng):
+    draws = rng.normal([2.0, 0.0], 0.1, size=(400, 2))
+    names = ["<b>fine</b>", "coarse"]
+    for made in (doe.rank(draws, names=names), doe.compare(draws, *names, names=names)):
+        assert "<b>" not in made._repr_html_()
+        assert "&lt;b&gt;fine" in made._repr_html_()
