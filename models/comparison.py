@@ -44,7 +44,7 @@ class Comparison:
     sentence
         The same in words, with the naive answer beside it where the data allow one.
     notes
-        What is confounded.
+        What is confounded, and which SDs rest on the prior.
     """
 
     table: pd.DataFrame
@@ -67,13 +67,24 @@ def of_method(fit: Fit, name: str, method: str) -> np.ndarray:
     return values[:, fit.encoded.levels["method"].index(method) + 1] if values.ndim > 1 else values
 
 
-def operator_spread(fit: Fit) -> np.ndarray:
+def operator_spread(fit: Fit, method: str) -> np.ndarray:
     """SD between operators at 0.1C (mAh/g), one value a draw; 0 where the batch SD holds it.
 
-    An operator has an effect apart from that of a batch where one made several batches.
+    An operator has an effect apart from that of a batch where one made several batches; a method
+    of which each batch was made by another one has it in its batch SD.
     """
-    told = bool(np.any(fit.encoded.columns["operator"] > 0))
+    mine = fit.encoded.columns["method"] == fit.encoded.levels["method"].index(method) + 1
+    told = bool(np.any(fit.encoded.columns["operator"][mine] > 0))
     return draws(fit, "operator_sd") if told else np.zeros(fit.n_draws)
+
+
+def _refuse_unknown(fit: Fit, method: str) -> None:
+    if fit.model.name != "mixing":
+        raise ValueError(f"methods are compared on a fit of 'mixing', not of {fit.model.name!r}")
+    known = fit.encoded.levels["method"]
+    if method not in known:
+        raise ValueError(f"{method!r} is no method of this fit; it has: "
+                         f"{', '.join(name or '(none)' for name in known)}")
 
 
 def at_rate(
@@ -95,12 +106,7 @@ def at_rate(
     ValueError
         If the fit is of another model or holds no such method.
     """
-    if fit.model.name != "mixing":
-        raise ValueError(f"methods are compared on a fit of 'mixing', not of {fit.model.name!r}")
-    known = fit.encoded.levels["method"]
-    if method not in known:
-        raise ValueError(f"{method!r} is no method of this fit; it has: "
-                         f"{', '.join(name or '(none)' for name in known)}")
+    _refuse_unknown(fit, method)
 
     def of(name: str) -> np.ndarray:
         return of_method(fit, name, method)
@@ -116,7 +122,7 @@ def at_rate(
         "batch_static": of("batch_sd") * static, "batch_kinetic": of("batch_sd") * kinetic,
         "cell_static": of("cell_sd") * static, "cell_reading": of("cell_sd") * kinetic,
         "balance": mean * float(electrode.balance_error(np.float64(composite_mass_mg))),
-        "operator": operator_spread(fit) * slope / slope_0,
+        "operator": operator_spread(fit, method) * slope / slope_0,
     }
     batch_sd = np.hypot(parts["batch_static"], parts["batch_kinetic"])
     cell_sd = np.sqrt(parts["cell_static"]**2 + parts["cell_reading"]**2 + parts["balance"]**2)
@@ -237,7 +243,7 @@ def _pooled_variance(fit: Fit, method: str, c_rate: float) -> tuple[float, float
 
 
 def confounded(fit: Fit, methods: Sequence[str]) -> list[str]:
-    """Sentences on what the batch SD of these methods cannot be told from."""
+    """Sentences on what the batch SD of these methods cannot be told from, and what is not told."""
     said = []
     notes, labels = text(fit.table, "note"), text(fit.table, "method")
     for method in methods:
@@ -246,7 +252,37 @@ def confounded(fit: Fit, methods: Sequence[str]) -> list[str]:
                 sentence = f"{method}: {part}"
                 if "not separable" in part and sentence not in said:
                     said.append(sentence)
-    return [*said, OPERATORS_APART if operator_spread(fit).any() else BATCH_HOLDS]
+        said += [f"{method}: {sentence}" for sentence in lacking(fit, method).values()]
+    apart = any(operator_spread(fit, method).any() for method in methods)
+    return [*said, OPERATORS_APART if apart else BATCH_HOLDS]
+
+
+def lacking(fit: Fit, method: str) -> dict[str, str]:
+    """Sentences on SDs of a method that its readings do not tell, by level (``batch``, ``cell``).
+
+    Two batches, or a printed SD over several, tell that between batches; two cells of a batch, or
+    a printed SD over more cells than batches, that between cells. Both without cells apart are
+    told in their sum.
+    """
+    columns = fit.encoded.columns
+    mine = columns["method"] == fit.encoded.levels["method"].index(method) + 1
+    given = columns_of(columns["capacity_mAh_g_summary__numbers"])
+    use = mine[given["row"]] & (given["counted"] > 0) & (given["linked"] == 0)
+    spread = use & (given["spread"] > 0)
+    read = np.union1d(columns["capacity_mAh_g__row"], columns["utilization__row"]).astype(int)
+    cells = {(columns["batch"][k], columns["cell"][k]) for k in read[mine[read]]}
+    batches = {batch for batch, _ in cells}
+    between = (np.any(spread & (given["batches"] > 1)) or int(use.sum()) + len(batches) > 1)
+    within = np.any(spread & (given["cells"] > given["batches"])) or len(cells) > len(batches)
+    found = {}
+    if not between:
+        found["batch"] = (
+            "no two batches were read apart, so that its SD between batches is the prior's")
+    if not within:
+        told = ("SDs between batches and between cells are told in their sum only" if between else
+                "SD between cells is the prior's")
+        found["cell"] = f"no two cells of a batch were read apart, so that its {told}"
+    return found
 
 
 def components(
@@ -283,8 +319,11 @@ def components(
                 low, mid, high = np.quantile(values, [0.5 - level / 2, 0.5, 0.5 + level / 2])
                 row |= {label: mid, f"{label}: low ({100 * level:g} % equal-tailed)": low,
                         f"{label}: high ({100 * level:g} % equal-tailed)": high}
+            own = lacking(fit, method)
             row["confounded with"] = "; ".join(
-                [with_what, *said] if key.startswith("batch") else [with_what])
+                [with_what, *said] if key.startswith("batch") else
+                [with_what, own["cell"]] if key.startswith("cell") and "cell" in own else
+                [with_what])
             rows.append(row)
     return pd.DataFrame(rows).set_index(["method", "component"])
 
@@ -322,6 +361,10 @@ def explained_by_utilization(
         Index ``c_rate``; ``r_squared`` and its interval. The reading error of the utilization is
         part of its spread and not taken off.
     """
+    if not method and "" not in fit.encoded.levels["method"]:
+        raise ValueError("every row of this fit has a method: whose rate law is meant? Name one "
+                         f"in method: {', '.join(fit.encoded.levels['method'])}")
+    _refuse_unknown(fit, method)
     rng = np.random.default_rng(seed)
     count = fit.n_draws
     mean, spread = _utilization_spread(utilization, cells, count, rng)

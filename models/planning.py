@@ -135,7 +135,17 @@ def plan(
         of batch and cell SD as true. ``batches, expected``: the power averaged over all SDs that
         the data leave possible, at most as many as ``MOST_BATCHES`` (empty: more). ``expected
         power at 5, 10, 20 batches`` shows what more batches can buy.
+
+    Raises
+    ------
+    ValueError
+        If the fit is of another model or lacks a method, or a number makes no sense.
     """
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level} must be a share between 0 and 1")
+    for name, value in (("difference", difference), ("equal_within", equal_within)):
+        if not value > 0:
+            raise ValueError(f"{name} = {value} mAh/g must be above 0")
     a, b = (at_rate(fit, method, c_rate) for method in (first, second))
     some = fit.thin(draws)
     rows = []

@@ -144,7 +144,7 @@ def _predicted(fit: Fit, rows: pd.DataFrame, method: str, given: bool, seed: int
     law = (of("active_capacity"), of("rate_loss"), of("rate_power"))
     theta, total = of("utilization"), np.hypot(of("batch_sd"), of("cell_sd"))
     slope_0 = electrode.utilization_slope(theta, electrode.REFERENCE_RATE, *law)
-    static_sd = np.hypot(of("static_share") ** 0.5 * total, operator_spread(fit))
+    static_sd = np.hypot(of("static_share") ** 0.5 * total, operator_spread(fit, method))
     spread = static_sd / slope_0
     mass = float(electrode.balance_error(np.float64(_first(rows, "composite_mass_mg", 0.0))))
     weighed = mass * rng.normal(size=len(theta))

@@ -176,6 +176,61 @@ def test_a_next_batch_is_of_a_new_operator_where_the_batch_sd_does_not_hold_that
     assert "of a new operator" in note["told"] and "operator, day" in note["not told"]
 
 
+def kept_draws(model, rows):
+    """A fit of simulated rows whose draws are all alike."""
+    numbers = {"utilization": 0.9, "active_capacity": 201.0, "rate_loss": 0.32, "rate_power": 0.6,
+               "batch_sd": 3.0, "cell_sd": 4.0, "static_share": 0.8, "kinetic_growth": 0.3,
+               "active_scatter": 4.0, "reference_error": 0.0, "noise_nu": 8.0,
+               "utilization_noise": 0.005, "anode_cost": 0.2, "operator_sd": 12.0}
+    return models.Fit.from_draws(model, pd.DataFrame(rows), {
+        name: np.full((5, *shape), numbers[name.partition(".")[2]])
+        for name, shape in model.graph({}).shapes.items() if name.partition(".")[2] in numbers})
+
+
+def test_an_operator_counts_for_the_method_of_which_one_made_several_batches(model):
+    fit = kept_draws(model, {
+        "method": ["hand", "hand", "mill", "mill"], "batch": ["1", "2", "3", "4"],
+        "cell": ["a", "b", "c", "d"], "operator": ["Ada", "Bo", "Cy", "Cy"], "c_rate": 0.1,
+        "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0]})
+    assert np.allclose(mixing.at_rate(fit, "hand", 0.1)["next_cell_sd"], 5.0)
+    assert np.allclose(mixing.at_rate(fit, "mill", 0.1)["next_cell_sd"], 13.0)
+    assert comparison.confounded(fit, ["hand"])[-1] == comparison.BATCH_HOLDS
+
+
+@pytest.mark.parametrize(("batches", "cells", "says"), [
+    (["1", "1"], ["a", "b"], ["SD between batches is the prior's"]),
+    (["1", "2"], ["a", "b"], ["told in their sum only"]),
+    (["1", "1"], ["a", "a"], ["SD between batches is the prior's", "SD between cells is the"]),
+    (["1", "2", "2"], ["a", "b", "c"], [])])
+def test_spreads_that_no_reading_tells_are_said_to_be_the_priors(model, batches, cells, says):
+    own = pd.DataFrame({"method": "hand", "batch": batches, "cell": cells,
+                        "c_rate": [0.1, 1.0, 0.3][:len(cells)], "capacity_mAh_g": 180.0})
+    fit = kept_draws(model, own)
+    found = list(comparison.lacking(fit, "hand").values())
+    assert len(found) == len(says)
+    assert all(word in sentence for word, sentence in zip(says, found, strict=True))
+    notes = comparison.confounded(fit, ["hand"])
+    assert [f"hand: {sentence}" for sentence in found] == notes[:-1]
+
+
+def test_printed_spreads_tell_what_they_hold(model):
+    printed = data.load("kissel2025_mixing")
+    fit = kept_draws(model, printed)
+    assert not comparison.lacking(fit, "hand") and not comparison.lacking(fit, "machine")
+    one = kept_draws(model, printed[printed["row_id"].eq("g4")])
+    assert list(comparison.lacking(one, "hand")) == ["batch"]
+
+
+def test_numbers_of_a_plan_and_a_missing_method_are_named(model):
+    fit = kept_draws(model, data.load("kissel2025_mixing"))
+    for given, why in (({"level": 95}, "share between 0 and 1"), ({"difference": -3.0}, "above 0"),
+                       ({"equal_within": 0.0}, "above 0")):
+        with pytest.raises(ValueError, match=why):
+            mixing.plan(fit, "machine", "hand", **given)
+    with pytest.raises(ValueError, match=r"whose rate law is meant.*hand, machine"):
+        mixing.explained_by_utilization(fit, pd.DataFrame({"utilization": [0.9]}), [0.1])
+
+
 @pytest.mark.parametrize("name", ["mixing", "capacity"])
 def test_a_broken_anode_is_named_with_the_mend(name):
     rows = pd.DataFrame({
