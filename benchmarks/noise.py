@@ -51,7 +51,8 @@ def data_set(seed: int, settings: int, ratio: float) -> pd.DataFrame:
     rows = SPACE.sample(settings, rng)
     rows = rows.iloc[np.repeat(np.arange(settings), CELLS)].reset_index(drop=True)
     error = noise(rows, ratio) * rng.standard_normal(len(rows))
-    return rows.assign(**{OUTCOME: mean(rows) + error})
+    batch = [f"b{k}" for k in range(len(rows))]  # each cell from a batch of its own
+    return rows.assign(**{OUTCOME: mean(rows) + error, "batch": batch})
 
 
 def measured(rows: pd.DataFrame, ratio: float, seed: int, prior: Any) -> dict[str, float]:
