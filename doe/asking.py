@@ -12,7 +12,7 @@ from . import designs, failures, plots, posterior, strategies
 from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
-from .readings import UNSPLIT
+from .readings import UNNAMED, UNSPLIT
 from .space import Space
 from .state import BATCH, OPEN, PREDICTED, State
 
@@ -168,9 +168,9 @@ def _tell_runs(space: Space, entries: list[dict[str, Any]]) -> None:
 
 
 def _unsaid(notes: list[str], state: State) -> list[str]:
-    """The notes, without that on batches where an earlier suggestion has said it."""
+    """The notes, without those on batches where an earlier suggestion has said them."""
     before = {n for e in state.events if e.kind == "suggest" for n in e.body["notes"]}
-    return [n for n in notes if not (n.endswith(UNSPLIT) and n in before)]
+    return [n for n in notes if not (n.endswith((UNSPLIT, UNNAMED)) and n in before)]
 
 
 def _remarks(space: Space, entries: list[dict[str, Any]]) -> list[str]:

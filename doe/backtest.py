@@ -74,11 +74,13 @@ class Pool:
         self._score = dict(zip(self.replicates, self.truth["score"], strict=True))
 
     def run(self, setting: pd.DataFrame, seed: int) -> pd.DataFrame:
-        """One replicate of one setting, drawn by the seed of the experiment."""
+        """One replicate of one setting, drawn by the seed of the experiment: a batch of its own."""
         key = tuple(setting[self.space.names].iloc[0])
         values = self.replicates[key]
         drawn = values[int(np.random.default_rng([seed, 17]).random() * len(values))]
-        return setting[self.space.names].assign(**{self.objective: drawn})
+        return setting[self.space.names].assign(
+            **{self.objective: drawn, "batch": f"experiment {seed}"}
+        )
 
     def score(self, settings: pd.DataFrame) -> np.ndarray:
         """Share of the pool that is no better than each setting, ``(n,)``."""

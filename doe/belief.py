@@ -32,7 +32,7 @@ from .compiled import BATCH, NOISE
 from .errors import DoeError
 from .hyperparameters import Prior
 from .plots import has_runs
-from .readings import UNSPLIT, Readings, readings
+from .readings import UNNAMED, UNSPLIT, Readings, readings
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -209,6 +209,8 @@ def believe(
         told = [part[1](settings) for part in parts]
         return _together(told, [len(p) for p in chosen])
 
+    if seen.unnamed:
+        notes.append(UNNAMED)
     if model is None and not seen.told_apart:
         notes.append(UNSPLIT)
     return Belief(mean, scatter, weight, seen.tried(), notes, known)

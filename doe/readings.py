@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..data import columns
 from .plots import has_runs
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 UNSPLIT = (
     "no batch was read twice, so the scatter of batches and that of cells cannot be told apart: "
     "predicted_batch_sd is not given. Record several cells with the label of their batch"
+)
+UNNAMED = (
+    "some readings name no batch: those of equal settings are taken as one batch each, as cells of "
+    "it. Record repeats that are batches of their own with a label of each batch"
 )
 TASKS = 3
 """Other studies whose relatedness is learned one by one; further ones count as the last."""
@@ -41,13 +46,15 @@ class Readings:
         Of readings that are the mean of several cells of one batch, with their sd: degrees of
         freedom and sum of squares of the cells' scatter; else 0.
     batch : ndarray of int, shape (n,)
-        Batch codes; a reading without a label has one of its own. Negative everywhere if each of
-        these batches was read once, and none by several cells: its effect is then part of the
-        noise. Samples of one run, where a space has hard-to-change factors, count as one batch:
-        they are no replicates.
+        Batch codes; readings without a label are of one batch for each setting, as models take
+        them: nothing is a replicate by omission. Negative everywhere if each of these batches was
+        read once, and none by several cells: its effect is then part of the noise. Samples of one
+        run, where a space has hard-to-change factors, count as one batch too.
     task : ndarray of int, shape (n,)
         0 for the campaign's own readings, 1, 2, ... for those of other studies or machines: a
         related task, of which it is learned how much it tells.
+    unnamed : bool
+        Whether readings of equal settings were taken as one batch for want of a label.
     """
 
     settings: pd.DataFrame
@@ -58,6 +65,7 @@ class Readings:
     squares: np.ndarray
     batch: np.ndarray
     task: np.ndarray
+    unnamed: bool = False
 
     def __len__(self) -> int:
         return len(self.value)
@@ -131,10 +139,10 @@ def readings(
     freedom = np.where(several, cells - 1.0, 0.0)
     squares = np.where(several, divisor * sd**2, 0.0)
     error = np.where(cells > 1, 0.0, sd)
-    batch = _batches(rows.iloc[at], has_runs(space), means) if len(at) else at
+    batch, unnamed = _batches(rows.iloc[at], space, means) if len(at) else (at, False)
     cells = np.where(batches > 1, np.minimum(batches, cells), cells)  # cells are no replicates
     task = _tasks(rows, fixed)[at]
-    return Readings(settings, value[at], cells, error, freedom, squares, batch, task)
+    return Readings(settings, value[at], cells, error, freedom, squares, batch, task, unnamed)
 
 
 def all_given(rows: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -172,18 +180,24 @@ def _tasks(rows: pd.DataFrame, fixed: Mapping[str, Any]) -> np.ndarray:
     return np.array([min(order[s], TASKS) if f else 0 for s, f in zip(study, foreign, strict=True)])
 
 
-def _batches(rows: pd.DataFrame, by_run: bool, means: np.ndarray) -> np.ndarray:
+def _batches(rows: pd.DataFrame, space: Space, means: np.ndarray) -> tuple[np.ndarray, bool]:
     """Codes of batches, or of their runs; a label counts within its study, mill and run.
 
-    The mean of several cells of one batch has all of the batch's error, and less of the cells'.
+    Rows without one are of one batch where all that is set for a batch is equal; whether there are
+    such rows is the second result. But the mean of several cells sums its batch up: another such
+    row is of another one. It has all of the batch's error, and less of the cells'.
     """
     batch, run = _text(rows, "batch"), _text(rows, "run")
-    if by_run:
+    if has_runs(space):
         batch = np.where(run != "", run, batch)
-    labels = zip(*(_text(rows, c) for c in ("study", "mill")), run, batch, strict=True)
-    known: dict[tuple[str, ...], int] = {}
-    codes = np.array([known.setdefault(label, len(known)) for label in labels], dtype=int)
-    named = codes[batch != ""]
-    if len(np.unique(named)) == len(named) and not means.any():
-        return np.full(len(codes), -1)
-    return np.where(batch == "", len(known) + np.arange(len(codes)), codes)
+    known = columns.COLUMNS
+    made = [n for n in space.names if n not in known or known[n].level not in ("row", "cell")]
+    place = rows.groupby(made, sort=False).ngroup().to_numpy() if made else np.zeros(len(rows), int)
+    place = np.where(means, len(rows) + np.arange(len(rows)), place)
+    place = np.where(batch == "", place, -1)
+    own = [_text(rows, c) for c in ("study", "mill")]
+    code = pd.Series(pd.factorize(pd.MultiIndex.from_arrays([*own, run, batch, place]))[0])
+    shared = code.duplicated(keep=False).to_numpy()
+    if not shared.any() and not means.any():
+        return np.full(len(code), -1), False
+    return code.to_numpy(), bool((shared & (batch == "")).any())
