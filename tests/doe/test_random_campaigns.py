@@ -1,5 +1,8 @@
 """Random spaces and states: no campaign breaks a rule, repeats a pending setting, or forgets."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,50 +51,110 @@ def goals(which):
     }[which]  # fmt: skip
 
 
-def check(space, which, rows, steps, folder: Path, seed):
-    path = folder / f"{seed}.db"
-    path.unlink(missing_ok=True)
-    made = doe.Campaign(space, store=path, seed=seed, **goals(which))
+ELSEWHERE = """
+import sys
+from pathlib import Path
+import pandas as pd
+from ssbayes import doe
+for path in map(Path, sys.argv[1:]):
+    asked = pd.read_pickle(path.with_suffix(".asked"))
+    pd.testing.assert_frame_equal(doe.Campaign.open(path).suggest(len(asked)), asked)
+    print(path.name)
+"""
+
+
+def same_in_another_process(copies: list[Path]) -> None:
+    """Each copy, made before a campaign was asked, is asked the same by a fresh process."""
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE, *map(str, copies)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert copies and done.stdout.splitlines() == [path.name for path in copies]
+
+
+def ask(made, path: Path, n: int) -> tuple[pd.DataFrame, Path]:
+    """What is suggested, legal and nothing twice, and a copy of the file as it was before."""
+    space, still = made.space, made.suggestions()
+    copy = path.with_name(f"{path.stem} {len(made.history())}.db")
+    shutil.copy(path, copy)
+    asked = made.suggest(n)
+    assert len(asked) == n
+    assert space.feasible(asked).all(), space.objections(asked)
+    begun = still["suggestion"][still["state"].eq("planned")].tolist() if len(still) else []
+    assert asked["suggestion"].tolist()[: len(begun)] == begun
+    twice = asked.duplicated(space.names) & ~asked["reason"].str.contains("repeats")
+    assert not twice.any() or space.grid(4) is not None, asked
+    pd.testing.assert_frame_equal(doe.Campaign.open(path).suggest(n), asked)
+    asked.to_pickle(copy.with_suffix(".asked"))
+    return asked, copy
+
+
+def check(space, which, rows, steps, folder: Path, seed, strategy="bayes") -> list[Path]:
+    """Play a campaign whose batches are never recorded whole; copies of it before each question."""
+    path = folder / f"{strategy}{seed}.db"
+    for old in folder.glob(f"{path.stem}*"):
+        old.unlink()
+    made = doe.Campaign(space, store=path, seed=seed, strategy=strategy, **goals(which))
     start = filled(space, rows, seed)
     made.record(start.assign(porosity=0.2 + 0.02 * start["x"]))
+    copies = []
     for k in range(steps):
-        asked = made.suggest(2)
-        assert space.feasible(asked).all(), space.objections(asked)
-        pending = asked[space.names].drop_duplicates()
-        if rows > 4 and space.grid(4) is None:
-            again = any("repeats" in text for text in asked["reason"])
-            assert again or len(pending) == len(asked)
-        other = doe.Campaign.open(path)
-        pd.testing.assert_frame_equal(other.suggest(2), asked)
-        told = asked[["suggestion"]].assign(**{OUTCOME: 100.0 + k, "porosity": 0.3})
+        for n in (2, 3):  # one more while two are waiting
+            asked, copy = ask(made, path, n)
+            copies.append(copy)
+        told = asked[["suggestion"]].head(2).assign(**{OUTCOME: 100.0 + k, "porosity": 0.3})
         if k == 0:
             told = told.assign(
                 status=["failed", None], reason=["stuck", None],
                 **{OUTCOME: [np.nan, 101.0], "porosity": [np.nan, 0.3]})
         made.record(told)
-    for over in ("tried", "space"):
+        if k % 2:
+            made.drop(asked["suggestion"].iloc[2], reason="no powder")
+    for over in ("tried", "space") if strategy == "bayes" else ():
         best = pd.DataFrame([dict(made.best(over))])
         assert space.allowed(best[space.names])[0]
+        again = doe.Campaign.open(path).best(over)
+        assert dict(again[space.names]) == dict(best[space.names].iloc[0])
     before = made.results()
     pd.testing.assert_frame_equal(doe.Campaign.open(path).results(), before)
-    assert len(before) >= rows + 2 * steps - 1
+    assert len(before) == rows + 2 * steps
+    return copies
 
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without shrinking: a campaign takes seconds."""
 KINDS = st.sampled_from(["one", "two", "target", "limit", "cost"])
+SEEDS = st.integers(0, 10_000)
 
 
-@settings(max_examples=4, deadline=None, derandomize=True, phases=(Phase.generate,),
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(spaces(), KINDS, st.integers(0, 10_000))
-def test_a_few_random_campaigns(tmp_path, space, which, seed):
-    check(space, which, 6, 1, tmp_path, seed)
+def play(folder: Path, examples: int, rows: int, steps: int, strategy: str, fixed: bool = True
+         ) -> None:
+    """That many random campaigns, the last ten of them in another process as well."""
+    copies: list[list[Path]] = []
+
+    @settings(max_examples=examples, deadline=None, derandomize=fixed,
+              phases=(Phase.generate,) if fixed else PHASES, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(spaces(), KINDS, SEEDS)
+    def one(space, which, seed):
+        if strategy == "skopt":
+            which = "one"
+        copies.append(check(space, which, rows, steps, folder, seed, strategy))
+
+    one()
+    kept = {path: None for played in copies[-10:] for path in played if path.exists()}
+    same_in_another_process(list(kept))
+
+
+def test_a_few_random_campaigns(tmp_path):
+    play(tmp_path, 4, 6, 1, "bayes")
+
+
+def test_random_states_of_the_baseline(tmp_path):
+    play(tmp_path, 6, 3, 2, "random")
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, phases=PHASES,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(spaces(), KINDS, st.integers(0, 10_000))
-def test_many_random_campaigns(tmp_path, space, which, seed):
-    check(space, which, 8, 3, tmp_path, seed)
+@pytest.mark.parametrize(("strategy", "examples"), [
+    ("bayes", 60), ("random", 2000), ("skopt", 40)])
+def test_many_random_campaigns(tmp_path, strategy, examples):
+    play(tmp_path, examples, 8, 3, strategy, fixed=False)
