@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .propose import Estimate, Proposal
     from .space import Space
 
+REDRAWN = 50
+"""How often settings that repeat others are drawn again before they are taken."""
+
 
 def proposer(strategy: str) -> Callable[..., Proposal]:
     """The function behind "bayes", "skopt" or "random"."""
@@ -52,13 +55,31 @@ def propose_at_random(
     kept: Mapping[str, np.ndarray] | None = None,
     **_: Any,
 ) -> Proposal:
-    """Feasible settings at random, uniform on the factors' own scales; the baseline."""
+    """Feasible settings at random, uniform on the factors' own scales; the baseline.
+
+    What waits, or stands in the batch already, is drawn again: in a space of few settings it would
+    come twice. Settings that share a run stay as they were drawn.
+    """
     from .propose import Proposal
 
     rng = np.random.default_rng(seed)
     settings = plots.share(space, space.sample(n, rng).reset_index(drop=True), rng)
+    again = _again(space, settings, pending)
+    for _ in range(0 if space.hard else REDRAWN):
+        if not again.any():
+            break
+        fresh = space.sample(int(again.sum()), rng)
+        settings = pd.concat([settings[~again], fresh], ignore_index=True)
+        again = _again(space, settings, pending)
     blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
-    reason = ["at random within the space"] * n
+    reason = ["at random within the space" + "; repeats a setting that waits" * bool(twice)
+              for twice in again]
     return Proposal(
         settings=settings, predicted=blank, reason=reason, draws={}, weight=0.0, notes=[]
     )
+
+
+def _again(space: Space, settings: pd.DataFrame, pending: pd.DataFrame) -> np.ndarray:
+    """Which settings repeat one that waits, or one above them; bool, one a row."""
+    both = pd.concat([pending.reindex(columns=space.names), settings[space.names]])
+    return both.duplicated().to_numpy()[len(pending):]

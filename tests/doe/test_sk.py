@@ -117,3 +117,15 @@ def test_at_random_is_feasible_and_asks_for_no_start():
     table: Any = campaign.suggest(6)
     assert campaign.space.feasible(table).all()
     assert set(table["reason"]) == {"at random within the space"}
+
+
+def test_at_random_nothing_that_waits_comes_again_while_another_setting_is_left():
+    space = doe.Space([doe.Choice("bead_mm", [1.0, 2.0, 3.0, 4.0, 5.0])])
+    for seed in range(6):
+        campaign = doe.Campaign(space, maximize="capacity_mAh_g", strategy="random", seed=seed)
+        campaign.suggest(2)
+        asked: Any = campaign.suggest(5)
+        assert sorted(asked["bead_mm"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
+        more: Any = campaign.suggest(6)
+        told = more["reason"].str.contains("repeats a setting that waits").tolist()
+        assert told == [False] * 5 + [True]
