@@ -233,7 +233,8 @@ def withdraw(given: Namespace) -> None:
     """Take back rows recorded by mistake."""
     meant = [int(word) if word.isdecimal() else word for word in given.what]
     gone = existing(given.store).withdraw(meant, reason=given.reason)
-    show.say(f"{len(gone)} rows taken back; {given.store} keeps them, and nothing learns from them")
+    rows = "1 row" if len(gone) == 1 else f"{len(gone)} rows"
+    show.say(f"{rows} taken back: kept in {given.store}, and no longer learned from")
 
 
 def rank(given: Namespace) -> None:

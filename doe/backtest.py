@@ -55,6 +55,11 @@ class Pool:
         self, table: pd.DataFrame, factors: Sequence[Factor], outcome: str,
         maximize: bool = True, name: str = "pool",
     ) -> None:  # fmt: skip
+        if not isinstance(table, pd.DataFrame):
+            raise DoeError(
+                f"table is a {type(table).__name__}; give a DataFrame, one row a reading: its "
+                "factors and the outcome"
+            )
         if outcome not in table:
             raise DoeError(unknown(outcome, table.columns, "column of the table"))
         self.objective, self.maximize, self.name = outcome, maximize, name

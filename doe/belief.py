@@ -29,7 +29,7 @@ import pandas as pd
 
 from . import physics, surrogate
 from .compiled import BATCH, NOISE
-from .errors import DoeError
+from .errors import DoeError, counted
 from .hyperparameters import Prior
 from .plots import has_runs
 from .readings import UNNAMED, UNSPLIT, Readings, readings
@@ -195,8 +195,8 @@ def believe(
         notes.append("what is learned is about the parameters of the physics, which is assumed")
     elif model is not None:
         notes.append(
-            f"{len(seen)} readings of {objective} at this condition are too few to weigh the "
-            "physics: it speaks alone, from its priors and all rows"
+            f"{counted(len(seen), 'reading')} of {objective} at this condition, too few to weigh "
+            "the physics: it speaks alone, from its priors and all rows"
         )
     chosen = _shared_out(weight, len(parts), model is not None)
 

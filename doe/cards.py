@@ -137,7 +137,8 @@ def nearest(declaration: Declaration, state: State, setting: pd.DataFrame, tried
     same = np.ones(len(rows), dtype=bool)
     for name in space.names:
         same &= (rows[name] == tried[name].iloc[at]).to_numpy()
-    values = rows.loc[same & states.usable(rows), declaration.objective].dropna().to_numpy(float)
+    same &= states.usable(rows) & states.at_conditions(rows, declaration)
+    values = rows.loc[same, declaration.objective].dropna().to_numpy(float)
     read = f"{len(values)} readings, {values.min():.4g} to {values.max():.4g}"
     if len(values) == 1:
         read = f"one reading, {values[0]:.4g}"

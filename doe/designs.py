@@ -191,7 +191,7 @@ def _classical(space: Space, kind: str, cut: str, options: dict[str, Any]) -> pd
         raise SpaceError(f"no setting of kind={kind!r} is feasible; take cut='move'")
     again = int(table.duplicated().sum()) - int(made.duplicated().sum())
     if again > 0 and cut == "move":
-        notes.append(f"{again} settings came to lie on others")
+        notes.append(f"settings that came to lie on others: {again}")
     return noted(table, notes)
 
 

@@ -46,6 +46,11 @@ def unknown(name: object, known: Iterable[object], what: str) -> str:
     return f"{name!r} is no {what}{did_you_mean(name, known)} There are: {listing(known)}"
 
 
+def counted(n: int, what: str) -> str:
+    """``"1 row"``, ``"2 rows"``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def listing(values: Iterable[object], limit: int = 12) -> str:
     """Comma-separated values, cut after `limit` of them."""
     values = list(values)

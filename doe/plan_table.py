@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from . import plan_runs
-from .errors import listing
+from .errors import counted, listing
 from .plan_runs import Run
 from .prices import Prices, differs
 
@@ -142,7 +142,7 @@ def sentence(
 ) -> str:  # fmt: skip
     """How much, in how many runs, at what price, and what is left out."""
     if not len(table):
-        return f"Nothing fits: {len(left)} settings are left out."
+        return f"Nothing fits: {counted(len(left), 'setting')} left out."
     controls = list(table["role"]).count("control")
     settings = len(table) - controls
     said = f"{settings} {'setting' if settings == 1 else 'settings'}"
@@ -151,7 +151,7 @@ def sentence(
     said += f" in {runs} {'run' if runs == 1 else 'runs'}"
     said += f" and {blocks} blocks" if blocks > 1 else ""
     if made.day:
-        said += f" on {made.day[-1][1]} days"
+        said += f" on {counted(made.day[-1][1], 'day')}"
     total = sum(parts.values())
     if total:
         split = ", ".join(
@@ -161,7 +161,8 @@ def sentence(
     if asked.budget is not None:
         said += f" of {asked.prices.say(asked.budget)}"
     if len(left):
-        names = listing(left["suggestion"]) if "suggestion" in left else f"{len(left)} settings"
+        names = counted(len(left), "setting")
+        names = listing(left["suggestion"]) if "suggestion" in left else names
         said += f"; left out, as they do not fit: {names}"
     return said + "."
 

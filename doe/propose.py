@@ -17,6 +17,7 @@ from . import acquisition, outlook, plots, reasons, run_choice, run_prices, wort
 from .acquisition import NEW, UNDERWAY, Pick
 from .belief import TAIL
 from .compiled import one_thread
+from .errors import counted
 from .goals import Aim, Goals
 from .pool import CANDIDATES, Pool, listed
 
@@ -207,8 +208,8 @@ def propose(
     again = sum(p.repeat for p in picks)
     if again and not (wanted.learn or wanted.decide):
         notes.append(
-            f"{again} of {n} suggestions repeat settings: knowing their means better is worth "
-            "more than any setting that is left"
+            f"repeats of settings in {counted(n, 'suggestion')}: {again}; knowing their means "
+            "better is worth more than any setting that is left"
         )
     if priced:
         notes.append(

@@ -14,7 +14,7 @@ import pandas as pd
 from .. import data
 from . import plots, weighing, withdrawal
 from .declaration import Declaration
-from .errors import CampaignError, unknown
+from .errors import CampaignError, counted, unknown
 from .factors import Integer
 from .goals import Goals
 from .store import Event
@@ -246,13 +246,13 @@ def _told(e: Event) -> str:
             return f"suggested {names}" + (f" for {body['by']}" if body["by"] else "")
         case "record":
             names = dict.fromkeys(r["suggestion"] for r in body["rows"] if "suggestion" in r)
-            text = f"{len(body['rows'])} rows" + (f" of {', '.join(names)}" if names else "")
+            text = counted(len(body["rows"]), "row") + (f" of {', '.join(names)}" if names else "")
             return text + "".join(f"; {note}" for note in body["notes"])
         case "abandon":
             text = f"dropped {', '.join(body['suggestions'])}"
             return text + (f": {body['reason']}" if body["reason"] else "")
         case "withdraw":
-            text = f"took back {len(body['rows'])} rows"
+            text = f"took back {counted(len(body['rows']), 'row')}"
             return text + (f": {body['reason']}" if body["reason"] else "")
         case "draws":
             return f"draws kept for {body['for'].split()[0]}, data up to event {body['data']}"

@@ -31,6 +31,7 @@ from scipy.stats import norm
 from scipy.stats.qmc import Sobol
 
 from .acquisition import CONTENDER, after_reading
+from .errors import counted
 
 SETTLED = 0.95
 MOST = 64
@@ -228,7 +229,7 @@ def progress(
     ]
     stop = None if price is None else bool(gain < price)
     said = (
-        f"The next {batch.shape[1]} experiments are expected to add {gain:.3g} {unit}".rstrip()
+        f"Expected of the next {counted(batch.shape[1], 'experiment')}: {gain:.3g} {unit}".rstrip()
         + f"; the recommended setting is within {margin:g} of the optimum with probability "
         f"{near:.2f}"
     )

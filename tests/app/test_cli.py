@@ -94,7 +94,7 @@ def test_a_result_is_listed_and_taken_back(recorded, capsys):
     listed = pd.read_csv("rows.csv")
     assert listed["row"].tolist() == [0, 1, 2]
     assert main(["withdraw", "plain.db", "1", "--reason", "balance not tared"]) == 0
-    assert "1 rows taken back" in capsys.readouterr().out
+    assert "1 row taken back" in capsys.readouterr().out
     assert main(["rows", "plain.db"]) == 0
     assert "2 rows" in capsys.readouterr().out
     assert main(["withdraw", "plain.db", "s0009"]) == 2

@@ -51,6 +51,11 @@ class TestListed:
 
 
 class TestPool:
+    def test_what_is_no_table_is_refused(self):
+        with pytest.raises(doe.DoeError, match="give a DataFrame"):
+            backtest.Pool([{"rpm": 500, "capacity_mAh_g": 1.0}], FACTORS,  # pyright: ignore
+                          "capacity_mAh_g")
+
     def test_an_experiment_is_one_replicate_and_not_their_mean(self):
         bench = pool()
         setting = bench.truth.iloc[[0]][bench.space.names]

@@ -318,7 +318,7 @@ def test_a_reading_typed_wrong_is_taken_back_and_stays_in_the_file(tmp_path):
     again = doe.Campaign.open(tmp_path / "mill.db")
     assert again.results().index.tolist() == [0, 2, 3, 4]
     assert again.rank().table["readings"].tolist() == [1, 1, 1, 1]
-    assert again.history()["what"].str.contains("took back 1 rows: a digit too many").sum() == 1
+    assert again.history()["what"].str.contains("took back 1 row: a digit too many").sum() == 1
     assert again.withdraw([0, 4])["capacity_mAh_g"].tolist() == [150.0, 106.0]
 
 

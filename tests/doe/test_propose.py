@@ -219,7 +219,7 @@ def test_a_finite_space_is_exhausted_and_then_repeated():
     again = propose(space, rows, objective=OBJECTIVE, n=2, seed=1)
     assert set(again.settings["method"]) <= {"mixer", "mill"}
     assert all(r.startswith("repeats") for r in again.reason)
-    assert any("repeat settings" in note for note in again.notes)
+    assert any("repeats of settings" in note for note in again.notes)
 
 
 def test_rows_at_another_condition_or_without_reading_are_left_out():
