@@ -10,6 +10,7 @@ import pandas as pd
 
 from . import annealing_kinetics as kinetics
 from .best_setting import BestSetting, best_setting
+from .engine.encode import refuse_fixed
 
 if TYPE_CHECKING:
     from .engine.fit import Fit
@@ -29,6 +30,7 @@ def _path(fit: Fit, bounds: tuple[float, float], fixed: dict[str, float]) -> pd.
         raise ValueError(f"the fit is of {fit.model.name!r}; this needs one of 'annealing'")
     if not bounds[0] < bounds[1]:
         raise ValueError(f"bounds={bounds!r} must be two temperatures (degC), the lower one first")
+    refuse_fixed(fixed, "anneal_degC")
     return pd.DataFrame({"anneal_degC": np.linspace(*bounds, POINTS)}).assign(**fixed)
 
 
@@ -63,6 +65,8 @@ def best_temperature(
     ------
     ValueError
         If the fit is of another model, or the exponent is not above 0.
+    KeyError
+        If a fixed column is unknown.
     """
     if a is not None and not a > 0:
         raise ValueError(f"a={a!r} must be above 0, or None for the exponents of the fit")

@@ -12,6 +12,9 @@ EDGE = 0.5
 EQUAL = 0.01
 """Share of a curve's span within which the edge counts as good as the best point."""
 
+SAID = 0.05
+"""Probability from which an end of the range is named in the sentence."""
+
 
 @dataclass(frozen=True)
 class BestSetting:
@@ -28,7 +31,8 @@ class BestSetting:
     median, low, high
         Of ``draws``; the ends of the 90 % equal-tailed interval.
     at_low_edge, at_high_edge
-        Probability that the curve is as good at that end of the range as anywhere.
+        Probability that the curve is as good at that end of the range as anywhere, and not at the
+        other; where it is at both, the range has no best point, as the sentence then says.
     verdict
         ``"inside the tested range"`` or ``"edge of the tested range"``.
     sentence
@@ -93,18 +97,27 @@ def best_setting(curves: Any, axis: Any, *, larger: bool = True,
     flat = good_low & good_high
     at_low, at_high = float((good_low & ~flat).mean()), float((good_high & ~flat).mean())
     low, median, high = (float(v) for v in np.quantile(best, [0.05, 0.5, 0.95]))
-    edge = at_low + at_high > EDGE
+    edge, neither = at_low + at_high > EDGE, float(flat.mean())
     verdict = "edge of the tested range" if edge else "inside the tested range"
     suffix = f" {unit}" if unit else ""
     if edge:
-        end = points[0] if at_low > at_high else points[-1]
+        ends = sorted([(at_low, points[0]), (at_high, points[-1])], reverse=True)
+        other = (f" (and at {ends[1][1]:g}{suffix}, the other edge, with {ends[1][0]:.2f})"
+                 if ends[1][0] >= SAID else "")
         sentence = (
-            f"{of} is best at {end:g}{suffix}, the edge of the tested range, with probability "
-            f"{max(at_low, at_high):.2f}: this is no optimum, a wider range could move it.")
+            f"{of} is best at {ends[0][1]:g}{suffix}, the edge of the tested range, with "
+            f"probability {ends[0][0]:.2f}{other}: this is no optimum, a wider range could move "
+            "it.")
+    elif neither > EDGE:
+        sentence = (f"{of} is as good at both ends of the tested range as anywhere, with "
+                    f"probability {neither:.2f}: no setting within is better.")
     else:
         low_, middle, high_ = (_written(v, points) for v in (low, median, high))
         sentence = (f"{of} is best at {middle}{suffix} (median; 90 % equal-tailed interval "
                     f"{low_} to {high_}).")
+        if at_low + at_high >= SAID:
+            sentence += (f" With probability {at_low + at_high:.2f} it is an end of the range "
+                         "looked at.")
     probability = float("nan")
     if within is not None:
         probability = float(((best >= within[0]) & (best <= within[1])).mean())

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .engine.encode import refuse_fixed
+
 if TYPE_CHECKING:
     from .engine.fit import Fit
 
@@ -44,7 +46,8 @@ class Tried:
     Attributes
     ----------
     table
-        One row a batch: its settings, ``p_best``, median and 90 % equal-tailed interval (mAh/g).
+        One row a batch: its settings, ``p_best``, and ``median``, ``low``, ``high`` of its
+        capacity (mAh per g of composite): a 90 % equal-tailed interval of the batch's mean.
     draws
         Capacity of each batch, ``(draws, batches)``, its own deviation in it.
     sentence
@@ -91,11 +94,14 @@ def best_of_tried(fit: Fit, *, c_rate: float = 1.0, **fixed: Any) -> Tried:
     ------
     ValueError
         If the fit is of another model, or holds fewer than two batches.
+    KeyError
+        If a fixed column is unknown.
     """
     batches = tried_batches(fit)
     if len(batches) < 2:
         raise ValueError(f"the fit holds {len(batches)} batches with a reading; a comparison needs "
                          "two or more")
+    refuse_fixed(fixed)
     at = batches.assign(c_rate=c_rate, **fixed)
     draws = fit.response(OUTCOME).mean(at)
     won = np.bincount(draws.argmax(axis=1), minlength=len(batches)) / len(draws)
@@ -176,6 +182,8 @@ def optimum(fit: Fit, within: tuple[float, float] = (0.2, 1.0), *, c_rate: float
     ------
     ValueError
         If the fit is of another model or a range is empty.
+    KeyError
+        If a fixed column is unknown.
     """
     _check(fit)
     if not (0 <= between[0] < between[1]) or not within[0] < within[1]:
@@ -187,6 +195,7 @@ def optimum(fit: Fit, within: tuple[float, float] = (0.2, 1.0), *, c_rate: float
     path = (np.r_[between[0], np.geomspace(least, between[1], POINTS)] if levels is None
             else np.asarray(levels, dtype=float))
     path = np.unique(path)
+    refuse_fixed(fixed, "cb_parts")
     at = pd.DataFrame({"cb_parts": path}).assign(c_rate=c_rate, **fixed)
     curves = fit.response(OUTCOME).mean(at)
     best = path[curves.argmax(axis=1)]
@@ -220,7 +229,8 @@ class Collapse:
     static, kinetic, total
         Draws of the ratios: utilization, active capacity, and capacity per gram of composite.
     table
-        Median and 90 % equal-tailed interval of the three, and whether the interval excludes 1.
+        ``median``, ``low``, ``high`` of the three (1): a 90 % equal-tailed interval; and whether
+        it excludes 1.
     sentence
         The same in words.
     """
@@ -264,6 +274,8 @@ def collapse(fit: Fit, cb_parts: float, reference: float, *, c_rate: float = 1.0
     ------
     ValueError
         If the fit is of another model, or no batch of a content was measured.
+    KeyError
+        If a fixed column is unknown.
     """
     _check(fit)
     if of not in {"batches", "mean"}:
@@ -281,6 +293,7 @@ def collapse(fit: Fit, cb_parts: float, reference: float, *, c_rate: float = 1.0
                     "Say of='mean' for what is expected of new batches")
         at = pd.concat(found, ignore_index=True)
         counts = [len(rows) for rows in found]
+    refuse_fixed(fixed, "cb_parts")
     at = at.assign(c_rate=c_rate, **fixed)
     names = ("quantity:utilization", "quantity:active_capacity", f"mean:{OUTCOME}")
     values = fit.response(OUTCOME).evaluate(names, at)

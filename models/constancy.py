@@ -218,9 +218,11 @@ def steps(points: pd.DataFrame, draws: np.ndarray, chance: float = 0.9) -> pd.Da
     Returns
     -------
     DataFrame
-        Index ``step``; ``from_V``, ``to_V``, ``utilization`` (direct ratio), ``median``, ``low``,
-        ``high`` (each step for itself), ``low_all``, ``high_all`` (all steps at once), and
-        ``with_next``, the correlation with the next step.
+        Index ``step``; ``from_V``, ``to_V``, ``utilization`` (direct ratio); of the utilization
+        ``median``, ``low``, ``high`` (equal-tailed interval of level ``chance``, each step for
+        itself), ``low_all``, ``high_all`` (the same widened by one factor, so that all steps at
+        once lie inside with probability ``chance``); and ``with_next``, the correlation with the
+        next step.
     """
     y, x = specific_charge(points), points["reference_mAh_g"].to_numpy(float)
     low, middle, high = np.quantile(draws, [0.5 - chance / 2, 0.5, 0.5 + chance / 2], axis=0)
@@ -244,7 +246,7 @@ class Drift:
     Attributes
     ----------
     change, low, high
-        Change over the range of charge, median and 90 % interval, in utilization.
+        Change over the range of charge, median and 90 % equal-tailed interval, in utilization.
     rises, falls, same
         Probabilities that it rises by more than ``SAME``, falls by more, or neither.
     first_below

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .engine.encode import refuse_fixed
+
 if TYPE_CHECKING:
     from .engine.fit import Fit
 
@@ -66,10 +68,15 @@ def optimum(fit: Fit, within: tuple[float, float] = (300.0, 1000.0), **fixed: An
     Raises
     ------
     ValueError
-        If the fit is not of the capacity model.
+        If the fit is not of the capacity model, ``within`` is no range, or the speed is fixed.
+    KeyError
+        If a fixed column is unknown.
     """
     if fit.model.name != "capacity":
         raise ValueError(f"the fit is of {fit.model.name!r}; the optimum needs one of 'capacity'")
+    if not within[0] < within[1]:
+        raise ValueError(f"within={within} must be two energies (J/g), the lower one first")
+    refuse_fixed(fixed, "rpm")
     given = {"milling_min": 15.0, "bead_mm": 5.0, "filling": 0.5, "c_rate": 0.1, **fixed}
     path = pd.DataFrame({"rpm": np.geomspace(*SPEEDS, POINTS)}).assign(**given)
     capacity = np.asarray(fit.predict(path, outcome="capacity_mAh_g"))

@@ -27,7 +27,8 @@ class Tradeoff:
     Attributes
     ----------
     table
-        Index ``question``: ``probability`` that it is so, ``estimate`` with its interval.
+        Index ``question``: ``probability`` that it is so, ``estimate`` (median) with ``low`` and
+        ``high``, whose level and kind (equal-tailed) stand in ``is`` beside the unit.
     weights
         Probability that the first is preferred, by what one point of retention is worth.
     use

@@ -97,6 +97,22 @@ def usable(table: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[tup
     return table.loc[reason.eq("")], left
 
 
+def refuse_fixed(fixed: Iterable[str], along: str = "") -> None:
+    """Refuse columns held fixed that nobody knows, which would change nothing, or that vary.
+
+    Raises
+    ------
+    KeyError
+        If a column is unknown; the message names the nearest one.
+    ValueError
+        If ``along``, the column that the answer goes along, is among them.
+    """
+    for name in fixed:
+        registry.column(name)
+        if name == along:
+            raise ValueError(f"{name} cannot be fixed: the answer is looked for along it")
+
+
 def stand_in(values: np.ndarray, name: str) -> np.ndarray:
     """Values of a factor with something finite where it is missing and nothing is read from it.
 

@@ -1,5 +1,6 @@
 """Annealing: what the published statements settle, and what one hold time cannot know."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -263,6 +264,31 @@ def test_a_monotone_response_has_its_optimum_at_the_edge(curve, larger, verdict)
     assert found.verdict == verdict
     assert ("wider range" in found.sentence) == (verdict == "edge of the tested range")
     assert found.at_low_edge == (1.0 if not larger else 0.0)
+
+
+def test_both_edges_and_flat_curves_are_told_as_such():
+    axis = np.linspace(0.0, 1.0, 11)
+    rising, inside = axis, 1.0 - 4.0 * (axis - 0.5) ** 2
+
+    def of(*parts):
+        return best_setting(np.concatenate([np.tile(c, (n, 1)) for c, n in parts]), axis)
+
+    both = of((rising, 30), (-rising, 26), (inside, 44))
+    assert "best at 1, the edge of the tested range, with probability 0.30" in both.sentence
+    assert "at 0, the other edge, with 0.26" in both.sentence
+    assert "the other edge" not in of((rising, 90), (inside, 10)).sentence
+    some = of((rising, 20), (inside, 80))
+    assert "probability 0.20 it is an end of the range" in some.sentence
+    flat = of((0.0 * axis, 60), (inside, 40))
+    assert "as good at both ends" in flat.sentence and "best at" not in flat.sentence
+
+
+def test_what_is_held_fixed_is_a_column_and_not_the_one_looked_along():
+    told: Any = SimpleNamespace(model=SimpleNamespace(name="annealing"))
+    with pytest.raises(KeyError, match="anneal_h"):
+        annealing.best_temperature(told, aneal_h=2.0)
+    with pytest.raises(ValueError, match="anneal_degC cannot be fixed"):
+        annealing.best_temperature(told, anneal_degC=300.0)
 
 
 @pytest.mark.parametrize(("axis", "words"), [

@@ -40,3 +40,12 @@ def test_a_fit_of_another_model_is_refused():
     fit.model = SimpleNamespace(name="mixing")
     with pytest.raises(ValueError, match="'mixing'"):
         optimum(fit)
+
+
+def test_a_misspelt_column_and_a_range_the_wrong_way_round_are_refused():
+    with pytest.raises(KeyError, match="c_rate"):
+        optimum(Known(), c_rte=1.0)
+    with pytest.raises(ValueError, match="rpm cannot be fixed"):
+        optimum(Known(), rpm=600.0)
+    with pytest.raises(ValueError, match="lower one first"):
+        optimum(Known(), within=(1000.0, 300.0))
