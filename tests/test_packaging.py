@@ -67,13 +67,32 @@ def test_arrows_never_run_back(room):
         assert rooms_imported(file, room) <= allowed, file.relative_to(ROOT)
 
 
-@pytest.mark.parametrize("room", ["data", "models", "doe", "app.cli"])
-def test_importing_a_room_loads_no_engine(room):
-    code = (f"import sys, ssbayes.{room}; "
-            f"print([m for m in {LATE} if m in sys.modules])")
+def test_importing_a_room_loads_no_engine():
+    """One process, one room after the other: each brings nothing heavy to those before it."""
+    rooms = {"data": [*LATE, "pytensor", "scipy", "openpyxl"], "models": [*LATE, "pytensor"],
+             "doe": LATE, "doe.propose": LATE, "app.cli": LATE}
+    code = (f"import sys, importlib\nfor room, late in {rooms}.items():\n"
+            "    room = importlib.import_module('ssbayes.' + room)\n"
+            "    getattr(room, 'catalog', None)\n"
+            "    print([m for m in late if m in sys.modules])")
     told = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True,
                           text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    assert told.stderr == ""
+    found = dict(zip(rooms, told.stdout.splitlines(), strict=True))
+    assert found == dict.fromkeys(rooms, "[]")
+
+
+def test_no_process_is_forked():
+    """A fork after JAX was imported may hang for ever; a new process is spawned."""
+    pool = re.compile(r"ProcessPoolExecutor\(([^)]*)\)")
+    files = [*(ROOT / "benchmarks").glob("*.py"), *(f for room in ROOMS for f in sources(room))]
+    given = []
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        bad = r"os\.fork|[\"'](fork|forkserver)[\"']|multiprocessing\.(Pool|Process)\("
+        assert not re.search(bad, text), file
+        given += pool.findall(text)
+    assert given and all("mp_context" in each for each in given)
 
 
 def test_jax_keeps_its_default_precision_until_an_engine_is_used():

@@ -1,8 +1,6 @@
 """What was written is read back, from whatever spreadsheet it came."""
 
 import datetime
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -152,12 +150,3 @@ def test_columns_of_a_campaign_without_physics_are_known_from_its_declaration(tm
     path.write_text("drying_min,binder,peel_N\n5,PTFE,good\n")
     with pytest.raises(data.TableError, match="a number in N"):
         data.read(path, wanted)
-
-
-def test_importing_the_room_brings_pandas_and_nothing_heavy():
-    code = (
-        "import sys, ssbayes.data; heavy = {'pymc', 'jax', 'scipy', 'openpyxl', 'matplotlib'};"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"

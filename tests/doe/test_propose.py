@@ -305,18 +305,6 @@ def test_the_verdict_is_in_words():
         assert words in belief._verdict(weight, 8)
 
 
-def test_importing_proposals_loads_no_engine():
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; import ssbayes.doe.propose; "
-        "print([m for m in ('jax', 'pymc', 'skopt', 'nutpie') if m in sys.modules])"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
-
-
 def test_a_campaign_without_physics_runs_on_these_suggestions():
     rng = np.random.default_rng(0)
     campaign = doe.Campaign(SPACE, maximize=OBJECTIVE, seed=1)

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -55,6 +56,39 @@ def test_an_append_after_a_change_is_refused_as_a_whole(store):
     with pytest.raises(StoreChanged, match="1 new events"):
         store.append([event("note", {}), event("note", {})], after=1)
     assert len(store.read()) == 2
+
+
+def test_two_who_read_and_then_write_lose_nothing_of_each_other(tmp_path):
+    """Each counts on from what it read; another toolkit's default would let both write the same."""
+    path, wrong = tmp_path / "mill.db", []
+    declared(path).close()
+    start = threading.Barrier(2)
+
+    def count() -> None:
+        try:
+            store = Store(path)
+            start.wait()
+            for _ in range(15):
+                while True:
+                    seen = store.read()
+                    try:
+                        store.append([event("note", {"i": len(seen)})], after=seen[-1].seq)
+                        break
+                    except StoreChanged:
+                        continue
+            store.close()
+        except BaseException as problem:
+            wrong.append(problem)
+            raise
+
+    both = [threading.Thread(target=count) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert not wrong
+    notes = [e.body["i"] for e in Store(path).read() if e.kind == "note"]
+    assert notes == list(range(1, 31))
 
 
 def test_a_body_that_is_no_json_leaves_nothing_behind(store):

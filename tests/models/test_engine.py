@@ -594,12 +594,3 @@ class TestKeeping:
         (tmp_path / "text.nc").write_text("not a fit")
         with pytest.raises(ValueError, match="holds no fit"):
             models.Fit.open(tmp_path / "text.nc")
-
-
-def test_importing_the_models_is_light():
-    code = ("import sys, ssbayes.models as m; m.catalog; "
-            "sys.exit(','.join({'pymc', 'pytensor', 'jax', 'nutpie', 'arviz', 'matplotlib'} "
-            "& set(sys.modules)) or 0)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.strip() == ""
-    assert done.returncode == 0
