@@ -442,7 +442,9 @@ def test_answers_refuse_another_model_and_odd_exponents(told):
 # --- what to run next
 
 
+@pytest.mark.slow
 def test_suggestions_lie_where_coatings_form_and_vary_time_or_oxygen(literature):
+    """As the notebook on annealing asks and asserts, which the quick tests run."""
     space = doe.Space([doe.Real("anneal_degC", 25, 700), doe.Real("anneal_h", 1, 10, log=True),
                        doe.Real("o2_fraction", 0.21, 1)])
     campaign = doe.Campaign(space, minimize="growth_ohm_cm2_sqrth", model="annealing", seed=1,
