@@ -49,7 +49,7 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         all errors in it; ``composite_mass_mg`` where weighed, and ``cell``, whose rows share their
         mass and their utilization; ``capacity_mAh_g_sd``, where given, is the error of one reading
         (over the root of ``capacity_mAh_g_n`` for a mean). Readings that are bounds (``_censored``)
-        are left out, which ``attrs["note"]`` says.
+        and rows that lack one of the two are left out, which ``attrs["note"]`` says.
     reference_capacity, reference_capacity_sd
         Capacity of the active material in a liquid cell over the same window (mAh/g) and its sd.
     reference_error
@@ -78,7 +78,8 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         raise ValueError("reference_capacity must be above 0, its sd and reference_error not below")
     bound = (text(rows, "capacity_mAh_g_censored").ne("")
              | text(rows, "utilization_censored").ne(""))
-    rows = rows[rows["capacity_mAh_g"].notna() & rows["utilization"].notna() & ~bound]
+    whole = rows["capacity_mAh_g"].notna() & rows["utilization"].notna()
+    rows = rows[whole & ~bound]
     unsure = rows.index[~(rows["utilization_sd"] >= 0)]
     if len(unsure):
         raise ValueError(f"row {unsure[0]}: utilization_sd is missing or below 0; a utilization "
@@ -121,5 +122,7 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         "90 % equal-tailed intervals. The reference mass is in every interval of the utilization "
         "and of the active capacity and cancels between cells; the cell's mass cancels in its "
         "active capacity."
-        + (f" {int(bound.sum())} readings are bounds and left out." if bound.any() else ""))
+        + (f" {int(bound.sum())} readings are bounds and left out." if bound.any() else "")
+        + (f" {int((~whole).sum())} rows lack a capacity or a utilization and are left out."
+           if not whole.all() else ""))
     return rows

@@ -86,3 +86,6 @@ def test_the_error_of_a_capacity_is_in_its_losses_and_a_bound_is_none() -> None:
     found = cell_losses(rows, **REFERENCE)
     assert found["cell"].tolist() == ["a"]
     assert "1 readings are bounds" in found.attrs["note"]
+    assert "lack" not in found.attrs["note"]
+    rows = pd.concat([cell(), cell(cell="b", utilization=np.nan)])
+    assert "1 rows lack a capacity or a utilization" in cell_losses(rows, **REFERENCE).attrs["note"]
