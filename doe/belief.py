@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm, t
 
 from . import physics, surrogate
 from .compiled import BATCH, NOISE
@@ -49,7 +50,8 @@ priors wide, and leave-one-out over four or five readings is mostly chance."""
 ALONE = Prior(
     amplitude=1.5, batch=0.2, noise=0.1, noise_sd=1.0, length=1.0, length_sd=1.0, trend=0.5
 )
-"""Data alone, relative to the sd of the readings; the length is that of one factor. It is long and
+"""Data alone, relative to the sd of the readings (`_spread`: the amplitude is allowed more where
+they are of few settings); the length is that of one factor. It is long and
 wide: few readings cannot show wiggles, and a prior of short lengths keeps looking at corners
 (Hvarfner et al. 2024 have four times this length; half of it found fewer optima on simulated
 laboratories). The noise's trend makes it 1.6 times as large from end to end of a factor at one sd
@@ -311,16 +313,15 @@ def _alone(
 ) -> tuple[Values, Scatter, np.ndarray]:
     """The same without physics; the noise is learned from the readings."""
     centre = float(seen.value.mean())
-    scale = float(seen.value.std(ddof=1)) if len(seen) > 1 else 0.0
-    if scale <= 1e-9 * abs(centre):
-        # one reading, or equal ones but for rounding, says nothing of the spread; a tenth of its
-        # size is a usual one
-        scale = 0.1 * abs(centre) or 1e-9
+    scale, unsure = _spread(seen)
     batch = WHOLE_PLOT if has_runs(space) or (seen.cells > 1).any() else ALONE.batch
     x = seen.beside(space.encode(seen.settings))
     bent = seen.repeats >= REPEATS and x.shape[1] <= TRENDS
     trend = ALONE.trend if bent else 0.0
-    prior = replace(ALONE, length=_length(ALONE, space), batch=batch, trend=trend)
+    prior = replace(
+        ALONE, amplitude=unsure * ALONE.amplitude, length=_length(ALONE, space), batch=batch,
+        trend=trend,
+    )  # fmt: skip
     process = surrogate.learn(
         x,
         (seen.value - centre)[None],
@@ -348,6 +349,27 @@ def _alone(
         return cell, np.full(len(settings), between)
 
     return at, scatter, process.log_density
+
+
+def _spread(seen: Readings) -> tuple[float, float]:
+    """Sd of the readings that priors are relative to, and how much larger the truth's may be.
+
+    The second is the quantile of Student's t over the normal one, with the degrees of freedom of
+    the settings: two or three that agree by chance say little of the spread over the space. The sd
+    is never below the usual known error of a reading, without which readings agree by chance only.
+    """
+    centre = abs(float(seen.value.mean()))
+    count = len(seen.settings.assign(task=seen.task).drop_duplicates())
+    cells = np.sqrt(seen.squares / np.maximum(seen.freedom, 1.0) / seen.cells)
+    scale = float(seen.value.std(ddof=1)) if len(seen) > 1 else 0.0
+    scale = max(scale, float(np.median(np.hypot(seen.error, cells))))
+    if count == 1 or scale <= 1e-9 * centre:
+        # one setting, or equal readings but for rounding, says nothing of the spread; a tenth of
+        # its size is a usual one
+        scale = max(scale, 0.1 * centre) or 1e-9
+    if count == 1:
+        return scale, 1.0
+    return scale, float(t.ppf(1.0 - TAIL, count - 1) / norm.ppf(1.0 - TAIL))
 
 
 def _length(prior: Prior, space: Space) -> float:

@@ -250,6 +250,33 @@ def test_the_scatter_of_cells_says_nothing_of_that_of_batches(truth):
     assert (found > 0.5 * np.array(truth)).all() and (found < 2.5 * np.array(truth)).all()
 
 
+def test_three_readings_that_agree_by_chance_do_not_narrow_the_whole_space():
+    """Simulated: 40 random functions, read at three settings; intervals over the space."""
+    held = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        a, b, c = 10.0 * rng.standard_normal(3)
+
+        def truth(at, a=a, b=b, c=c):
+            return 100.0 + a * at["load"] + b * at["time"] + c * np.sin(4.0 * at["load"])
+
+        rows, at = SPACE.sample(3, rng), SPACE.sample(30, rng)
+        mean = believed(rows.assign(y=truth(rows) + 0.5 * rng.standard_normal(3))).mean(at)
+        low, high = np.quantile(mean, [0.05, 0.95], axis=0)
+        held.append(np.mean((low < truth(at)) & (truth(at) < high)))
+    assert np.mean(held) > 0.75
+
+
+def test_cells_of_one_setting_say_nothing_of_the_spread_over_the_space():
+    rows = SPACE.sample(1, np.random.default_rng(0)).iloc[[0, 0, 0]].assign(y=[10.0, 10.01, 9.99])
+    assert believed(rows).mean(ENDS).std(axis=0).min() > 0.3
+
+
+def test_readings_do_not_agree_better_than_their_known_error():
+    rows = SPACE.sample(4, np.random.default_rng(0)).assign(y=1.0, y_sd=2.0)
+    assert belief._spread(readings(SPACE, rows, "y", {}))[0] == 2.0
+
+
 @pytest.mark.parametrize(("value", "n"), [(0.1, 3), (2e-10, 1)])
 def test_equal_readings_and_one_in_a_small_unit_keep_a_sensible_spread(value, n):
     rows = SPACE.sample(n, np.random.default_rng(0)).assign(y=value)
