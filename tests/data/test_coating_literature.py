@@ -227,6 +227,7 @@ def test_the_order_by_growth_is_not_that_by_the_last_resistance():
 def test_the_first_spectrum_of_the_hold_has_no_printed_time_and_the_growth_needs_its_own_start():
     start = COATINGS[COATINGS.time_point == "3.7 V hold start"]
     end = COATINGS[COATINGS.time_point == "3.7 V hold end"]
+    assert len(start) == len(end) == 7
     assert start.hold_h.isna().all()
     assert (end.hold_h == 10).all()
     gain = WIDE["3.7 V hold end"] - WIDE["3.7 V hold start"]
@@ -252,6 +253,7 @@ def test_what_the_text_says_against_the_table_is_a_conflict_and_only_that():
     assert odd.loc["drop 01", "retention"] == 0.64
     sound = COATED_CELLS[COATED_CELLS.status == "done"].dropna(subset="resistance_rise")
     held = sound[sound.resistance_rise_censored == "<"]
+    assert held.coating.tolist() == ["Coating-03", "Coating-06"]
     assert (rise[held.coating].to_numpy() < held.resistance_rise.to_numpy()).all()
 
 

@@ -82,6 +82,7 @@ class TestRun:
     def test_every_strategy_meets_the_same_starts_and_draws(self, found):
         first = found[found["experiments"] == backtest.STARTS]
         spread = first[first["strategy"].isin(["random", "latin_hypercube"])].groupby("seed")
+        assert spread.ngroups == 4 and (spread["strategy"].nunique() == 2).all()
         assert (spread["score"].nunique() == 1).all()
 
     def test_those_that_learn_are_better_than_chance(self, found):
@@ -91,6 +92,7 @@ class TestRun:
     def test_the_report_has_pairs_with_intervals(self, found):
         table = backtest.report(found, within=0.1, at=(14,))
         ours = table[(table["strategy"] == "ssbayes, no physics") & (table["against"] == "random")]
+        assert len(ours) == 1
         assert (ours["enhancement_low"] <= ours["enhancement_points"]).all()
         assert (ours["enhancement_points"] <= ours["enhancement_high"]).all()
         assert (ours["acceleration_low"] <= ours["acceleration_high"]).all()
