@@ -64,9 +64,10 @@ class Pool:
             raise DoeError(unknown(outcome, table.columns, "column of the table"))
         self.objective, self.maximize, self.name = outcome, maximize, name
         self.fixed: Mapping[str, Any] = {}
+        table = table.dropna(subset=[outcome])  # a setting without a reading cannot be replayed
         self.space: Space = Listed(factors, table)
         names = self.space.names
-        groups = table.dropna(subset=[outcome]).groupby(names, sort=False)[outcome]
+        groups = table.groupby(names, sort=False)[outcome]
         self.replicates = {key: part.to_numpy(dtype=float) for key, part in groups}
         keys = [tuple(row) for row in self.space.grid().itertuples(index=False, name=None)]  # pyright: ignore
         self.replicates = {k: self.replicates[k] for k in keys if k in self.replicates}

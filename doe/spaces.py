@@ -138,7 +138,8 @@ def annealing(
     soft = {
         "anneal_degC <= 200": "after 1 h in air oxidation was incomplete and the first cycle less "
         "efficient than that of the bare powder (thesis of Kissel, 2025, line 1832)",
-        "anneal_degC > 400 and anneal_h > 1": "coverage falls with time (line 3447)",
+        "anneal_degC >= 400 and anneal_h > 1": "coverage falls with time, read at 400 degC (line "
+        "3447)",
     }
     if whole_range:
         soft["anneal_degC > 500"] = (

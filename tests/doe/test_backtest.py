@@ -51,6 +51,14 @@ class TestListed:
 
 
 class TestPool:
+    def test_a_setting_without_a_reading_is_not_replayed(self):
+        table = pd.DataFrame({"rpm": [500.0, 600.0, 700.0], "milling_min": 10.0,
+                              "capacity_mAh_g": [1.0, 2.0, np.nan]})
+        bench = backtest.Pool(table, FACTORS, "capacity_mAh_g")
+        every = bench.space.grid()
+        assert every is not None and len(every) == 2
+        assert len(bench.score(every)) == 2
+
     def test_what_is_no_table_is_refused(self):
         with pytest.raises(doe.DoeError, match="give a DataFrame"):
             backtest.Pool([{"rpm": 500, "capacity_mAh_g": 1.0}], FACTORS,  # pyright: ignore

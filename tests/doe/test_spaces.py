@@ -85,7 +85,7 @@ def test_known_bad_regions_are_allowed_and_told(calls):
         "cb_parts >= 0.1 * electrolyte_parts",
     ]
     assert said[1] == []
-    hot = {"anneal_degC": 450, "anneal_h": 5, "o2_fraction": 1}
+    hot = {"anneal_degC": 400, "anneal_h": 5, "o2_fraction": 1}
     assert "coverage falls" in doe.spaces.annealing().remarks(hot)[0][0]
     campaign = doe.Campaign(
         doe.Space([doe.Real("rpm", 1000, 2000)], soft={"rpm <= 2500": "never coats"}), **CAPACITY
