@@ -366,11 +366,20 @@ class Campaign:
 
         def decide(state: State) -> tuple[list[Event], tuple[Views, list[str]]]:
             pair = [states.setting(given, state, d) for given in (a, b)]
-            names = [
-                given if isinstance(given, str) else recommend.label(setting.iloc[0], d.space)
-                for given, setting in zip((a, b), pair, strict=True)
-            ]
             settings = pd.concat(pair, ignore_index=True)
+            short, long = (
+                [
+                    given if isinstance(given, str) else recommend.label(row, d.space, digits)
+                    for given, (_, row) in zip((a, b), settings.iterrows(), strict=True)
+                ]
+                for digits in (4, 12)
+            )
+            if settings.duplicated().any():
+                raise CampaignError(
+                    f"{short[0]} would be compared with itself, for {short[1]} is the same "
+                    "setting; name two settings"
+                )
+            names = long if short[0] == short[1] else short
             purpose = f"compare {states.digest(settings.to_dict('list'))}"
             seen, events = posterior.views(d, state, settings, purpose)
             return events, (seen, names)

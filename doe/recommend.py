@@ -24,14 +24,14 @@ CANDIDATES = 1024
 LOCAL = 8
 
 
-def label(setting: pd.Series, space: Space) -> str:
+def label(setting: pd.Series, space: Space, digits: int = 4) -> str:
     """``"600 rpm, 10 milling_min, 5 bead_mm"``: a setting in words."""
     parts = []
     for factor in space.factors:
         name, value = factor.name, setting[factor.name]
         if is_void(factor, [value])[0]:
             continue
-        parts.append(str(value) if isinstance(value, str) else f"{value:.4g} {name}")
+        parts.append(str(value) if isinstance(value, str) else f"{value:.{digits}g} {name}")
     return ", ".join(parts)
 
 
@@ -112,8 +112,6 @@ def comparison(
     seen: Views, names: list[str], equal_within: float, declaration: Declaration
 ) -> Comparison:
     """`compare` for the first two settings of the draws."""
-    if names[0] == names[1]:
-        raise CampaignError(f"{names[0]} would be compared with itself; name two settings")
     if declaration.further is None:
         draws, best = seen.first, _best(declaration)
     else:

@@ -356,6 +356,16 @@ def test_a_copy_that_cannot_be_written_is_ranked_all_the_same(tmp_path, monkeypa
 # how sure
 
 
+def test_settings_that_differ_in_the_fifth_digit_are_compared_and_one_setting_is_not(calls):
+    campaign = started()
+    near = {**dict(campaign.suggestions().loc[0, campaign.space.names]), "rpm": 512.34}
+    verdict = campaign.compare(near, {**near, "rpm": 512.31})
+    assert "512.34" in verdict.sentence and "512.31" in verdict.sentence
+    same = campaign.suggestions().loc[0, campaign.space.names].to_dict()
+    with pytest.raises(doe.CampaignError, match="same setting"):
+        campaign.compare("s0001", same)
+
+
 def test_rank_recommend_and_compare_speak_of_the_same_draws(calls):
     campaign = started()
     table: Any = campaign.rank().table
