@@ -37,12 +37,15 @@ class ColumnError(KeyError):
         return str(self.args[0])
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the nearest of ``names``, or ""."""
+def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "; did you mean 'x'?" for the nearest of ``names``, or "".
+
+    ``cutoff`` (0 to 1) is how alike they must be: high where a stranger is no error by itself.
+    """
     lower = {n.lower(): n for n in names}
     bare = re.sub(r"\s*[\[(].*?[\])]\s*$", "", str(name))  # "rpm (1/min)" is asked for as "rpm"
     asked = (bare or str(name)).strip().lower().replace(" ", "_")
-    near = difflib.get_close_matches(asked, lower, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(asked, lower, n=1, cutoff=cutoff)
     if not near:
         near = sorted(n for n in lower if len(asked) >= 3 and n.startswith(asked + "_"))[:1]
     return f"; did you mean {lower[near[0]]!r}?" if near else ""

@@ -354,6 +354,12 @@ def _check_model(made: Declaration, model: LabModel) -> None:
             f"the model {model.name!r} needs {listing(missing)}, which neither the space nor "
             f"fixed gives{hint}; add fixed={{{given}}} or a factor"
         )
+    for name in made.fixed:
+        near = data.columns.did_you_mean(name, [n for n in table["name"] if n not in have], 0.8)
+        if name not in data.COLUMNS and near:
+            raise CampaignError(
+                f"fixed gives {name!r}, which the model {model.name!r} does not use{near}"
+            )
     shared = _of_runs(made.space, table)
     if shared:
         raise CampaignError(

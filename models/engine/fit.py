@@ -243,11 +243,18 @@ class Fit:
         Raises
         ------
         ValueError
-            If a needed column is missing, a level is unknown, or ``of`` is none of the three.
+            If a needed column is missing, one is misspelt so that a default would stand in for it,
+            a level is unknown, or ``of`` is none of the three.
+
+        Notes
+        -----
+        Draws of a cell are readings: of a normal or Student-t outcome, some may lie below zero
+        where its mean is a few sd away. ``share_below_zero`` of the attributes says how many.
         """
         if of not in response.LEVELS:
             raise ValueError(f"of={of!r} is none of {', '.join(response.LEVELS)}")
         table = pd.DataFrame(settings) if not isinstance(settings, pd.DataFrame) else settings
+        self._refuse_misspelt(table)
         data.validate(table.drop(columns=[c for c in table if c not in data.COLUMNS]),
                       where="settings", open=True)
         which = None if draws is None else self.thin(draws)
@@ -263,9 +270,19 @@ class Fit:
                 values, dims=("draw", "setting"),
                 coords={"setting": np.arange(len(table))}, name=name,
                 attrs={"unit": data.COLUMNS[name].unit, "of": of, "model": self.model.name,
-                       "simulated": "no"},
+                       "simulated": "no", "share_below_zero": float((values < 0).mean())},
             )
         return answer[names[0]] if outcome else xr.Dataset(answer)
+
+    def _refuse_misspelt(self, table: pd.DataFrame) -> None:
+        known = [*(f.name for f in self.model.factors), *(g.name for g in self.model.groups)]
+        absent = [name for name in known if name not in table]
+        for name in table.columns:
+            near = data.columns.did_you_mean(str(name), absent, cutoff=0.8)
+            if name not in data.COLUMNS and near:
+                raise ValueError(
+                    f"settings have a column {name!r}, which model {self.model.name!r} does not "
+                    f"use{near}")
 
     def quantity(self, name: str, settings: pd.DataFrame) -> xr.DataArray:
         """Draws of a reported intermediate quantity at settings, dims ``draw, setting``."""

@@ -52,3 +52,10 @@ def test_a_rule_on_the_energy_is_kept_with_its_probability(campaign):
         fixed=FIXED, seed=1)
     energy = found.values(wide)["specific_energy_J_g"]
     assert ((energy <= 800).mean(axis=0) < 0.9).any()  # the rule leaves something out
+
+
+def test_a_misspelt_constant_is_no_default():
+    space = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 300, log=True)])
+    known = {"filling": 0.5, "bead_mm": 3.0, "c_rat": 0.1}
+    with pytest.raises(doe.CampaignError, match=r"'c_rat'.*did you mean 'c_rate'"):
+        doe.Campaign(space, maximize="capacity_mAh_g", model="capacity", fixed=known)

@@ -562,6 +562,12 @@ print(fit.priors["milling.run_sd"], fit.options["draws"])
 """
 
 
+def test_a_misspelt_factor_is_no_default(milling_fit):
+    with pytest.raises(ValueError, match=r"'bead'.*did you mean 'bead_mm'"):
+        milling_fit.predict({"rpm": [200.0], "milling_min": [5.0], "bead": [10.0]})
+    milling_fit.predict({"rpm": [200.0], "milling_min": [5.0], "colour": ["grey"]})
+
+
 class TestKeeping:
     settings = pd.DataFrame({"rpm": [200.0, 600.0], "milling_min": [5.0, 10.0]})
 
