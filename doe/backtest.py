@@ -181,6 +181,8 @@ def run(
     DataFrame
         ``bench``, ``strategy``, ``seed``, ``experiments``, ``score`` of the recommended setting.
     """
+    if not isinstance(benches, Iterable):
+        raise DoeError(f"benches is one {type(benches).__name__}; put it into a list")
     makers = {}
     for name in strategies:
         if not isinstance(strategies, Mapping) and name not in PLAYERS:
@@ -196,6 +198,8 @@ def run(
                 tables.append(table.dropna().assign(**told))
                 if progress:
                     print(f"{told['bench']}, seed {seed}, {name}: {score[-1]:.3f}", flush=True)
+    if not tables:
+        raise DoeError("nothing to play: give at least one bench, one strategy and one seed")
     found: Any = pd.concat(tables, ignore_index=True)
     return found[["bench", "strategy", "seed", "experiments", "score"]]
 

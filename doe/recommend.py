@@ -105,6 +105,12 @@ def ranking(
         described["p_front"] = worth.front(points).mean(axis=0)
     table = pd.concat([described.loc[order], made.table], axis=1).reset_index(drop=True)
     sentence = rank(draws, best, names, level).sentence
+    if not table.loc[0, "allowed"] and table["allowed"].any():
+        allowed = order[table["allowed"].to_numpy()][0]
+        sentence += (
+            f" The first is outside the space or breaks a rule; of those allowed {names[allowed]} "
+            "is ranked first."
+        )
     return Ranking(table, sentence, level)
 
 

@@ -64,6 +64,12 @@ class TestPool:
             backtest.Pool([{"rpm": 500, "capacity_mAh_g": 1.0}], FACTORS,  # pyright: ignore
                           "capacity_mAh_g")
 
+    def test_nothing_to_play_is_one_message(self):
+        with pytest.raises(doe.DoeError, match="put it into a list"):
+            backtest.run(pool(), ["random"])  # pyright: ignore
+        with pytest.raises(doe.DoeError, match="nothing to play"):
+            backtest.run([], ["random"])
+
     def test_an_experiment_is_one_replicate_and_not_their_mean(self):
         bench = pool()
         setting = bench.truth.iloc[[0]][bench.space.names]

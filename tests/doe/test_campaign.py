@@ -151,14 +151,16 @@ def test_what_was_really_run_counts_and_is_noted():
 
 def test_settings_outside_the_space_are_kept_and_noted_but_never_recommended():
     campaign = begin()
-    rows = {"rpm": [900, 600], "milling_min": [60, 10], "bead_mm": [5, 5],
+    rows = {"rpm": [800, 250], "milling_min": [40, 6], "bead_mm": [3, 5],
             "capacity_mAh_g": [190.0, 165.0]}  # fmt: skip
     recorded = campaign.record(rows)
     assert "breaks forbidden" in recorded.attrs["notes"][0]
-    table: Any = campaign.rank().table
-    assert sorted(table["allowed"]) == [False, True]
+    ranking = campaign.rank()
+    table: Any = ranking.table
+    assert table["allowed"].tolist() == [False, True]
+    assert "of those allowed 250 rpm, 6 milling_min, 5 bead_mm is ranked first" in ranking.sentence
     best: Any = campaign.best()
-    assert best["rpm"] == 600
+    assert best["rpm"] == 250
 
 
 def test_several_cells_and_conditions_of_one_suggestion(calls):
