@@ -17,7 +17,7 @@ import xarray as xr
 from ... import data
 from . import checks, response
 from .bounds import NODE as BOUNDS
-from .encode import Encoded, check_columns, encode, same_length
+from .encode import Encoded, check_columns, encode, same_length, text
 from .graph import Graph
 from .priors import Prior
 from .sampling import QUICK, THOROUGH, sample
@@ -110,6 +110,19 @@ def with_prior_draws(posterior: xr.Dataset, model: LabModel, graph: Graph,
             values = prior.draw(rng, (*size, *extra, *prior.shape))
         added[name] = (("chain", "draw", *(f"{name}_{k}" for k in range(values.ndim - 2))), values)
     return posterior.assign(added)
+
+
+def before_data(model: LabModel, settings: pd.DataFrame, draws: int, seed: int) -> Fit:
+    """A fit to no reading: the settings give the levels, the priors all draws."""
+    kept = [column.name for column in (*model.factors, *model.groups)]
+    rows = data.validate(settings[[name for name in kept if name in settings]], model.table_columns,
+                         where="settings", open=True)
+    encoded = encode(rows, model)
+    graph = model.graph(model.slots(encoded.levels))
+    blank = xr.Dataset(coords={"chain": [0], "draw": np.arange(draws)})
+    options = {"seed": seed, "statements": False, "engine": "prior", "draws": draws}
+    return Fit(model, rows, encoded, graph, with_prior_draws(blank, model, graph, seed),
+               xr.Dataset(), options)
 
 
 class Fit:
@@ -238,7 +251,8 @@ class Fit:
         Returns
         -------
         DataArray or Dataset
-            Dims ``draw, setting``; attributes give the unit, the level and the engine.
+            Dims ``draw, setting``; attributes give the unit, the level, the model, and whether the
+            readings that were fitted are simulated (``yes``, ``in part``, ``no``).
 
         Raises
         ------
@@ -270,9 +284,14 @@ class Fit:
                 values, dims=("draw", "setting"),
                 coords={"setting": np.arange(len(table))}, name=name,
                 attrs={"unit": data.COLUMNS[name].unit, "of": of, "model": self.model.name,
-                       "simulated": "no", "share_below_zero": float((values < 0).mean())},
+                       "simulated": self._simulated(),
+                       "share_below_zero": float((values < 0).mean())},
             )
         return answer[names[0]] if outcome else xr.Dataset(answer)
+
+    def _simulated(self) -> str:
+        made_up = text(self.table, "kind").eq("simulated")
+        return "yes" if made_up.any() and made_up.all() else "in part" if made_up.any() else "no"
 
     def _refuse_misspelt(self, table: pd.DataFrame) -> None:
         known = [*(f.name for f in self.model.factors), *(g.name for g in self.model.groups)]
@@ -342,7 +361,7 @@ class Fit:
             "levels": self.encoded.levels, "versions": versions(),
             "units": {k: p.unit for k, p in self.graph.registry.priors.items()},
             "priors": {k: str(p) for k, p in self.priors.items()},
-            "table": self.table.to_json(orient="split", double_precision=15),
+            "table": _exact(self.table).to_json(orient="split"),
             "dtypes": {c: str(t) for c, t in self.table.dtypes.items()},
         }
         tree = xr.DataTree.from_dict({
@@ -414,6 +433,13 @@ def _padded(posterior: xr.Dataset, graph: Graph) -> xr.Dataset:
         dims = ("chain", "draw", *(f"{name}_{k}" for k in range(array.ndim - 2)))
         full[str(name)] = (dims, array)
     return xr.Dataset(full)
+
+
+def _exact(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its numbers as texts of all their digits; pandas' JSON cuts small ones off."""
+    return table.assign(**{
+        str(name): [None if np.isnan(v) else repr(float(v)) for v in table[name].to_numpy(float)]
+        for name, kind in table.dtypes.items() if "float" in str(kind)})
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,8 @@ from ...data import columns as registry
 from .priors import Prior, PriorError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from .fit import Fit
     from .flow import Flow
     from .graph import Graph
@@ -352,6 +354,42 @@ class LabModel:
         model = replace(self, pooled=(*self.pooled, *pool))
         return run_fit(model, table, seed=seed, statements=statements, engine=engine,
                        draws=draws, tune=tune, chains=chains, rhat=rhat)
+
+    def prior_predict(
+        self, settings: pd.DataFrame | Mapping[str, Any], of: str = "mean", *,
+        outcome: str | None = None, seed: int = 1, draws: int = 1000,
+    ) -> xr.DataArray | xr.Dataset:
+        """Predictive draws at settings before any data: what the priors alone hold possible.
+
+        Parameters
+        ----------
+        settings
+            As for ``Fit.predict``. Readings, and labels of runs, batches and cells, of which
+            nothing is known yet, are not looked at.
+        of, outcome, seed
+            As for ``Fit.predict``.
+        draws
+            Number of draws.
+
+        Returns
+        -------
+        DataArray or Dataset
+            Dims ``draw, setting``, as of ``Fit.predict``.
+
+        Raises
+        ------
+        data.TableError
+            If a needed column is missing or a cell is wrong.
+        ValueError
+            If a column is misspelt, or ``of`` or ``outcome`` is unknown.
+        """
+        from .fit import before_data
+
+        new = {group.name for group in self.groups if group.varies}
+        table = pd.DataFrame(settings)
+        table = table.drop(columns=[name for name in table if name in new]).reset_index(drop=True)
+        made = before_data(self, table, draws, seed)
+        return made.predict(table, of, outcome=outcome, seed=seed)
 
     def __repr__(self) -> str:
         return (f"LabModel({self.name!r}: {', '.join(f.name for f in self.factors)} -> "

@@ -301,6 +301,29 @@ class TestDoor:
         assert_posterior(again, *exact(holed[3:]))
 
 
+class TestBeforeData:
+    settings = pd.DataFrame({"milling_min": [10.0, 20.0], "method": "mill", "batch": "b0",
+                             "capacity_mAh_g": 300.0})
+
+    @pytest.mark.parametrize(("of", "more"), [("mean", 0.0), ("batch", BATCH_SD**2),
+                                              ("cell", BATCH_SD**2 + CELL_SD**2)])
+    def test_predictions_are_those_of_the_prior(self, of, more):
+        drawn = TOY.prior_predict(self.settings, of, outcome="capacity_mAh_g", draws=4000)
+        assert drawn.dims == ("draw", "setting")
+        sd = np.sqrt(LEVEL[1]**2 + OFFSET[1]**2 + more + SLOPE[1]**2 * np.array([0.0, 1.0]))
+        np.testing.assert_allclose(drawn.mean("draw"), LEVEL[0], atol=5 * sd.max() / 4000**0.5)
+        np.testing.assert_allclose(drawn.std("draw"), sd, rtol=0.06)
+
+    def test_prior_numbers_of_the_user_count(self):
+        sure = TOY.with_priors(level=(140.0, 0.01), slope=(0.0, 0.01), offset=(0.0, 0.01))
+        drawn = sure.prior_predict(self.settings, outcome="capacity_mAh_g", draws=50)
+        np.testing.assert_allclose(drawn, 140.0, atol=0.2)
+
+    def test_a_missing_column_is_named(self):
+        with pytest.raises(data.TableError, match="milling_min"):
+            TOY.prior_predict({"method": ["mill"]})
+
+
 class TestPredictions:
     settings = pd.DataFrame({"milling_min": [5.0, 20.0], "method": ["mill", "hand"]})
 
@@ -593,6 +616,27 @@ class TestKeeping:
         known.pop("milling.power_constant")
         with pytest.raises(KeyError, match="power_constant"):
             Fit.from_draws(milling_fit.model, milling_fit.table, known)
+
+    def test_numbers_are_kept_with_all_their_digits(self, tmp_path):
+        model, tiny = models.get("milling"), 3.21987654321e-11
+        table = pd.DataFrame({"rpm": [200.0, 600.0], "milling_min": [5.0, 10.0],
+                              "electronic_mS_cm": [tiny, np.nan], "note": ["a", None]})
+        drawn = {name: np.full((2, *shape), 0.5) for name, shape in model.graph({}).shapes.items()}
+        path = Fit.from_draws(model, table, drawn).save(tmp_path / "fit.nc")
+        again = models.Fit.open(path).table
+        assert again["electronic_mS_cm"].iloc[0] == tiny
+        assert np.isnan(again["electronic_mS_cm"].iloc[1])
+        assert again["rpm"].tolist() == [200.0, 600.0]
+
+    @pytest.mark.parametrize(("kinds", "said"), [
+        (["simulated"] * 2, "yes"), (["simulated", "measured"], "in part"), (None, "no")])
+    def test_predictions_say_whether_the_readings_were_simulated(self, kinds, said):
+        model = models.get("milling")
+        table = pd.DataFrame({"rpm": [200.0, 600.0], "milling_min": [5.0, 10.0]})
+        drawn = {name: np.full((2, *shape), 0.5) for name, shape in model.graph({}).shapes.items()}
+        fit = Fit.from_draws(model, table if kinds is None else table.assign(kind=kinds), drawn)
+        found = fit.predict(self.settings, outcome="specific_energy_J_g")
+        assert found.attrs["simulated"] == said
 
     def test_wrong_files_are_named(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no fit at"):
