@@ -329,7 +329,8 @@ class Campaign:
         ----------
         over : {"tried", "space"}
             Among the settings tried (default: a recommendation that somebody has run), or over
-            the whole space. Either keeps every rule.
+            the whole space. Either keeps every rule; over the space, settings at which the process
+            is more likely to fail than to work are left out.
 
         Returns
         -------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import acquisition, learning, surrogate, worth
+from . import acquisition, learning, space_words, surrogate, worth
 from .acquisition import NEW, TRIED, UNDERWAY, Pick
 from .errors import DoeError
 from .failures import LEAST
@@ -195,11 +195,19 @@ class Pool:
         if goals.learn:
             extra = self.found.parameters(goals.learn)
             return lambda r, v, phi, sd, at: learning.parameter_information(r, phi, sd), extra
-        level = pd.factorize(self.settings[goals.decide])[0]
+        level, aim = pd.factorize(self.settings[goals.decide])[0], goals.aims[0]
+        holds = worth.met(goals, self.raw)
+
+        def merit(v: np.ndarray) -> np.ndarray:
+            """What levels are compared by: nearness to a target, less what robust= takes off."""
+            v = v if aim.target is None else -np.abs(v - aim.target)
+            v = v - goals.robust * self.noise
+            return np.where(holds, v, v.min(initial=np.inf))
 
         def told(
             read: np.ndarray, v: np.ndarray, _: np.ndarray, sd: np.ndarray, at: np.ndarray
         ) -> np.ndarray:
+            v = merit(v)
             told = learning.class_information(read, learning.best_class(v, level), sd)
             return told + LITTLE * learning.confirmation(v, level, self.noise)[at]
 
@@ -247,14 +255,21 @@ def listed(
 
 
 def _nothing(pool: Pool) -> str:
-    """Why no setting may be suggested, with how probably the uncertain rules are kept at most."""
+    """Why no setting may be suggested, with the setting that comes nearest to what is asked."""
     space, drawn = pool.space, {name: pool.raw[name] for name in pool.space.asks}
-    best = space.chances(pool.settings, drawn).max(axis=0, initial=0.0)
-    told = [
-        f"{rule.text!r} holds with P {p:.2f} at most, asked is {asked:g}"
-        for (rule, asked), p in zip(space.uncertain, best, strict=True)
-    ]
+    chances = space.chances(pool.settings, drawn)
+    if not chances.size:
+        told, near = "all failed or were dropped", ""
+    else:
+        asked = np.array([p for _, p in space.uncertain])
+        at = int((chances / asked).min(axis=1).argmax())
+        told = "; ".join(
+            f"{rule.text!r} holds with P {p:.2f} at most, asked is {wanted:g}"
+            for (rule, wanted), p in zip(space.uncertain, chances.max(axis=0), strict=True)
+        )
+        kept = " and ".join(f"{p:.2f}" for p in chances[at])
+        near = f". Nearest: {space_words.setting(space, pool.settings.iloc[at])}, with P {kept}"
     return (
-        f"no setting may be suggested: {'; '.join(told) or 'all failed or were dropped'}. Record "
-        "readings that tell more of it, ask for less in probable=, or widen the space"
+        f"no setting may be suggested: {told}{near}. Record readings that tell more of it, ask for "
+        "less in probable=, or widen the space"
     )

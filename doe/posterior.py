@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import recommend, strategies
+from . import failures, recommend, strategies
 from . import state as states
 from .declaration import Declaration, plain
 from .state import State
@@ -160,7 +160,17 @@ def best_in_space(
 
     rng = np.random.default_rng(states.seed_for("space", state, declaration))
     merit = recommend.Merit.learn(declaration, look(tried) if len(tried) else None, look)
-    winner = recommend.search(declaration.space, tried, merit.expected, True, rng)
+    works = failures.learn(declaration.space, state.rows)
+
+    def expected(settings: pd.DataFrame) -> np.ndarray:
+        """Expected worth, far below all others where the process is not likely to work."""
+        value = merit.expected(settings)
+        if works is None:
+            return value
+        chance = works(settings)
+        return np.where(chance >= failures.LEAST, value, -1e301 * (2.0 - chance))
+
+    winner = recommend.search(declaration.space, tried, expected, True, rng)
     settings: Any = pd.concat([winner, tried], ignore_index=True) if len(tried) else winner
     found, events = views(declaration, state, settings, "space", fitted)
     return settings, found, events

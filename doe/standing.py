@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import asking, outlook, posterior, recommend, stopping
+from . import asking, failures, outlook, posterior, recommend, stopping
 from . import state as states
 from .declaration import Declaration
 from .errors import CampaignError
@@ -34,6 +34,8 @@ def standing(
             f"within={margin!r} must be above 0: the difference of {declaration.objective} that "
             "is practically none"
         )
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise CampaignError(f"n={n!r} must be a whole number from 1: the size of the next batch")
     if price is not None and not price >= 0:
         raise CampaignError(f"price={price!r} must be 0 or more, in the unit of the outcome")
     space = declaration.space
@@ -71,6 +73,10 @@ def standing(
 
     at_tried = seen(tried)
     at_many = seen(many)
+    works = failures.learn(space, state.rows)
+    if works is not None:  # nothing is to be reached where the process fails
+        likely = works(many) >= failures.LEAST
+        many, at_many = many[likely], at_many.part(likely)
     if space.uncertain:  # the optimum is one that may be recommended
         at_many = at_many.part(space.meets(many, {n: at_many.values[n] for n in space.asks}))
     merit = recommend.Merit.learn(declaration, at_tried)

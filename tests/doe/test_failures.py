@@ -97,7 +97,7 @@ def test_cells_of_one_batch_that_worked_are_one_success():
 
 
 class TestCampaign:
-    def test_suggestions_leave_where_the_process_fails(self):
+    def test_suggestions_and_the_optimum_leave_where_the_process_fails(self, monkeypatch):
         made = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=5)
         table = SPACE.sample(40, np.random.default_rng(4))
         bad = (table["rpm"] > 700).to_numpy()
@@ -108,6 +108,14 @@ class TestCampaign:
         asked = made.suggest(3)
         assert (asked["rpm"] < 850).all()
         assert any("failed" in note for note in asked.attrs["notes"])
+        # the mean rises on beyond the edge, where nobody will read it
+        works = failures.learn(SPACE, made.results())
+        best = made.best(over="space")
+        assert works is not None
+        assert works(pd.DataFrame([best[SPACE.names]]).astype(float))[0] >= failures.LEAST
+        near = made.progress(within=10.0).table["value"].iloc[1]
+        monkeypatch.setattr(failures, "learn", lambda *_: None)
+        assert near > made.progress(within=10.0).table["value"].iloc[1]
 
     def test_only_a_failed_assay_may_be_tried_again(self):
         made = doe.Campaign(

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from ssbayes import doe
+from ssbayes.doe.goals import goals
+from ssbayes.doe.propose import propose
 
 SPACE = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60)])
 START = SPACE.sample(8, np.random.default_rng(3))
@@ -18,8 +20,8 @@ def measured(table):
         porosity=0.1 + 0.2 * x**2, viscosity_Pa_s=1.0 - 0.8 * t)
 
 
-def campaign(store=None, **goals):
-    made = doe.Campaign(SPACE, seed=4, store=store, **goals)
+def campaign(store=None, **wanted):
+    made = doe.Campaign(SPACE, seed=4, store=store, **wanted)
     if made.results().empty:
         made.record(measured(START)[[*SPACE.names, "kind", *made.declaration.outcomes]])
     return made
@@ -46,8 +48,8 @@ class TestSeveralOutcomes:
         assert made.suggestions().set_index("suggestion").loc[name, "state"] == "done"
 
     def test_the_same_file_gives_the_same_answers(self, tmp_path):
-        goals = {"maximize": "capacity_mAh_g", "minimize": "porosity"}
-        made = campaign(tmp_path / "two.db", **goals)
+        wanted = {"maximize": "capacity_mAh_g", "minimize": "porosity"}
+        made = campaign(tmp_path / "two.db", **wanted)
         asked, ranked = made.suggest(2), made.rank().table
         again = doe.Campaign.open(tmp_path / "two.db")
         pd.testing.assert_frame_equal(again.suggest(2), asked)
@@ -97,7 +99,7 @@ class TestOneOutcome:
         space = doe.Space(SPACE.factors, probable={"porosity <= -5": 0.9})
         made = doe.Campaign(space, maximize="capacity_mAh_g", seed=4)
         made.record(measured(START)[[*SPACE.names, "kind", "capacity_mAh_g", "porosity"]])
-        with pytest.raises(doe.DoeError, match=r"holds with P .* asked is 0.9"):
+        with pytest.raises(doe.DoeError, match=r"holds with P .* asked is 0.9\. Nearest: rpm = "):
             made.suggest(1)
         assert "No setting found keeps" in made.best("space").attrs["sentence"]
 
@@ -133,6 +135,23 @@ class TestOneOutcome:
         assert "which method is best" in asked["reason"].iloc[0]
         with pytest.raises(doe.CampaignError, match="continuous"):
             doe.Campaign(space, maximize="capacity_mAh_g", decide="milling_min")
+
+    @pytest.mark.parametrize("wanted", [
+        {"target": {"y": 150.0}}, {"maximize": "y", "require": {"porosity <= 0.5": 0.8}}])
+    def test_levels_are_compared_by_what_is_wanted(self, wanted):
+        """The press reads highest, too high for a target, and too porous for a limit."""
+        space = doe.Space([doe.Choice("method", ["hand", "mill", "shake", "press"])])
+        mean = {"hand": 100.0, "mill": 150.0, "shake": 151.0, "press": 200.0}
+        rng = np.random.default_rng(1)
+        table = pd.DataFrame({"method": list(mean) * 3})
+        table["y"] = table["method"].map(mean) + rng.normal(0, 3, len(table))
+        table["porosity"] = np.where(table["method"] == "press", 0.9, 0.1)
+        table["porosity"] += rng.normal(0, 0.02, len(table))
+        table["batch"] = [f"b{k}" for k in range(len(table))]
+        asked = propose(space, table, objective="y", n=2, seed=2,
+                        goals=goals(decide="method", **wanted))
+        assert set(asked.settings["method"]) <= {"mill", "shake"}
+        assert "nat" in asked.reason[0]
 
     def test_learning_needs_a_model_and_skopt_only_knows_one_outcome(self):
         with pytest.raises(doe.CampaignError, match="give the campaign a model"):

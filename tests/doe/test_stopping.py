@@ -130,6 +130,8 @@ class TestCampaign:
         assert "mAh/g" in told.sentence
         with pytest.raises(doe.CampaignError, match="within=0"):
             made.progress(within=0.0)
+        with pytest.raises(doe.CampaignError, match="n=0 must be a whole number"):
+            made.progress(within=3.0, n=0)
 
     def test_a_setting_that_may_not_be_recommended_is_nothing_to_better(self):
         made = self.campaign(6)
