@@ -171,6 +171,12 @@ WRONG = {
         ["fit", "kissel2025_mixing", "--save", "nowhere/f.nc"], "make it first"),
     "a new campaign with suggestions into a folder that is missing": (
         ["suggest", "--store", "n.db", *BEGIN[3:], "--out", "nowhere/t.csv"], "make it first"),
+    "a constraint that nothing satisfies": (
+        ["suggest", "--store", "n.db", "--space", "empty.json", "--maximize", "score", "--unit",
+         "1"], "rpm > 100"),
+    "a rule on an unknown factor": (
+        ["suggest", "--store", "n.db", "--space", "strange.json", "--maximize", "score", "--unit",
+         "1"], "did you mean 'rpm'"),
     "an outcome that is nearly a known one": (
         ["suggest", "--store", "n.db", "--space", "milling", "--maximize", "capacity"],
         "did you mean 'capacity_mAh_g'? If it is one of yours, say its unit with --unit"),
@@ -182,6 +188,10 @@ def test_what_a_user_gets_wrong_is_one_message_and_status_two(case, in_folder, c
     (in_folder / "bad.json").write_text("{not json", encoding="utf-8")
     (in_folder / "odd.json").write_text('{"factors": [{"kind": "Real", "name": "rpm", "low": 200, '
                                         '"high": 1000}], "forbiden": ["rpm > 900"]}')
+    for name, rule in (("empty", "rpm > 100"), ("strange", "rmp > 900")):
+        (in_folder / f"{name}.json").write_text(
+            '{"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000}], '
+            f'"forbidden": ["{rule}"]}}')
     words, mend = WRONG[case]
     assert main(words) == 2
     told = capsys.readouterr().err
@@ -195,6 +205,11 @@ ROWS = {
     "an unknown suggestion": ("suggestion,my_score\ns0099,1.0\n", "s0099"),
     "a negative time": ("rpm,milling_min,bead_mm,my_score\n400,-5,5,1.0\n", "milling_min"),
     "an unknown column": ("rpm,miling_min,bead_mm,my_score\n400,5,5,1.0\n", "milling_min"),
+    "a missing column": ("rpm,bead_mm,my_score\n400,5,1.0\n", "milling_min"),
+    "a unit in the wrong column": (
+        "rpm,milling_min,bead_mm,my_score\n400,18000,5,1.0\n", "seconds, write 300"),
+    "a duplicate cell": (
+        "suggestion,cell,my_score\ns0001,a,1.0\ns0001,a,1.2\n", "one reading of cell 'a'"),
     "an empty file": ("", "empty"),
     "no table": ("\x00\x01\x02", "n.csv"),
     "an unknown suggestion below empty lines": (
