@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import designs, failures, plots, posterior, strategies
+from . import designs, failures, plots, posterior, space_words, strategies
 from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
+from .outlook import predicts
 from .readings import UNNAMED, UNSPLIT
 from .space import Space
 from .state import BATCH, OPEN, PREDICTED, State
@@ -33,7 +34,8 @@ def new_suggestions(
         _entry(setting, None, "start design: far from the other settings")
         for setting in start.to_dict("records")
     ]
-    body: dict[str, Any] = {"by": by or "", "weight": None, "notes": []}
+    notes = _unlooked(space) if len(start) else []
+    body: dict[str, Any] = {"by": by or "", "weight": None, "notes": notes}
     draws: Mapping[str, np.ndarray] = {}
     rest = need - len(start)
     if rest:
@@ -67,7 +69,7 @@ def new_suggestions(
             _entry(setting, predicted[i], proposal.reason[i])
             for i, setting in enumerate(settings.to_dict("records"))
         ]
-        body |= {"weight": plain(proposal.weight), "notes": _unsaid(proposal.notes, state)}
+        body |= {"weight": plain(proposal.weight), "notes": notes + _unsaid(proposal.notes, state)}
         if works is not None:
             body["notes"].append(
                 f"{works.failed} failed and {works.worked} worked: suggestions weigh the chance "
@@ -87,6 +89,7 @@ def start_settings(declaration: Declaration, state: State, need: int) -> pd.Data
     """Settings of the start design that are still to come, at most `need`.
 
     Where nothing has been measured, and nothing is known of the physics, all are of the start.
+    Where the physics tells whether an uncertain rule holds, it is asked from the beginning.
     """
     blank = pd.DataFrame(columns=declaration.space.names)
     strategy, initial = declaration.strategy, declaration.initial
@@ -94,7 +97,10 @@ def start_settings(declaration: Declaration, state: State, need: int) -> pd.Data
     if strategy == "random":
         initial = initial or 0
     elif initial is None:
-        initial = 0 if physics and len(states.learned(state, declaration)) else START
+        asks, rows = declaration.space.asks, states.learned(state, declaration)
+        # what the physics tells of an uncertain rule, a start design would not look at
+        told = bool(asks) and physics and all(predicts(declaration.model, n) for n in asks)
+        initial = 0 if told or (physics and len(rows)) else START
     tried = len(states.tried(state.rows, declaration))
     wanted = min(need, max(0, initial - tried - len(state.open())))
     if not tried and not physics and strategy != "random":
@@ -165,6 +171,13 @@ def _tell_runs(space: Space, entries: list[dict[str, Any]]) -> None:
             entry["reason"] += (
                 f"; same run as {entries[partner]['suggestion']}, which differs in {listing(easy)}"
             )
+
+
+def _unlooked(space: Space) -> list[str]:
+    """That a start design is made before anything is known of uncertain rules."""
+    if not space.uncertain:
+        return []
+    return [f"start design: {designs.UNLOOKED} {listing(space_words.uncertain(space))}"]
 
 
 def _unsaid(notes: list[str], state: State) -> list[str]:

@@ -56,7 +56,8 @@ class Campaign:
     strategy : {"bayes", "random", "skopt"}
     initial : int, optional
         Settings to try, spread over the space, before the strategy chooses. Without it: four for
-        a campaign without a model or before anything is recorded, none otherwise.
+        a campaign without a model or before anything is recorded, none otherwise, nor where the
+        model tells of all that rules of `Space.probable` are about: it then chooses from the first.
     unit : str, optional
         Unit of an outcome that the column registry does not know.
     options : mapping, optional

@@ -16,7 +16,7 @@ from .. import data
 from ..data.entries import text
 from . import factors as fac
 from . import goals as going
-from . import plan_runs, plots, weighing
+from . import plan_runs, plots, space_words, weighing
 from .errors import CampaignError, listing, unknown
 from .factor_checks import check_spelling
 from .goals import Aim, Goals
@@ -189,6 +189,11 @@ def _check_goals(made: Declaration, model: LabModel | None) -> None:
     if made.strategy == "skopt" and not wanted.plain:
         raise CampaignError(
             "strategy 'skopt' knows one outcome, largest or smallest; leave strategy= out"
+        )
+    if made.strategy != "bayes" and made.space.uncertain:
+        raise CampaignError(
+            f"strategy {made.strategy!r} does not look at rules that are to hold with a "
+            f"probability, {listing(space_words.uncertain(made.space))}; leave strategy= out"
         )
     if wanted.cost:
         going.price(made.space, wanted.cost, made.space.sample(16, np.random.default_rng(0)))

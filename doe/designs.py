@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import classical, fitted, optimal, plots, search, sk, terms
-from .errors import SpaceError, unknown
+from . import classical, fitted, optimal, plots, search, sk, space_words, terms
+from .errors import SpaceError, listing, unknown
 from .noted import noted
 from .space import Space
 
@@ -18,6 +18,7 @@ CLASSICAL = (
     "full_factorial", "fractional_factorial", "plackett_burman", "central_composite", "box_behnken"
 )  # fmt: skip
 OPTIMAL = ("d_optimal", "a_optimal", "i_optimal")
+UNLOOKED = "made without a look at what is to hold with a probability:"
 
 
 def start(
@@ -97,6 +98,9 @@ def design(
 ) -> pd.DataFrame:
     """A design of experiments in a space: every setting keeps its bounds, mixtures and rules.
 
+    Rules on what is only known with uncertainty (`Space.probable`) are not looked at, and a note
+    says so.
+
     Parameters
     ----------
     space : Space
@@ -147,19 +151,28 @@ def design(
     if kind in CLASSICAL:
         if n is not None:
             raise SpaceError(f"kind={kind!r} has its own number of settings; leave n out")
-        return _classical(space, kind, cut, options)
+        return _told(space, _classical(space, kind, cut, options))
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise SpaceError(f"n={n!r} must be a whole number from 1: how many settings")
     if kind in OPTIMAL:
-        return _optimal(space, kind, int(n), seed, model, runs, run_variance, fit, options)
+        made = _optimal(space, kind, int(n), seed, model, runs, run_variance, fit, options)
+        return _told(space, made)
     _no_more(kind, options)
     if kind == "random":
         table = space.sample(int(n), np.random.default_rng([seed, 6]))
     elif kind == "maximin":
         table = spread(space, space.sample(64 * int(n), np.random.default_rng([seed, 6])), int(n))
     else:
-        return start(space, int(n), seed, kind)
-    return plots.share(space, table, np.random.default_rng([seed, 8]))
+        return _told(space, start(space, int(n), seed, kind))
+    return _told(space, plots.share(space, table, np.random.default_rng([seed, 8])))
+
+
+def _told(space: Space, table: pd.DataFrame) -> pd.DataFrame:
+    """The design, with a note where rules are to hold with a probability that nothing tells of."""
+    if not space.uncertain:
+        return table
+    note = f"{UNLOOKED} {listing(space_words.uncertain(space))}; a campaign does, once it can"
+    return noted(table, [*table.attrs.get("notes", []), note])
 
 
 def _classical(space: Space, kind: str, cut: str, options: dict[str, Any]) -> pd.DataFrame:

@@ -73,6 +73,11 @@ def remarks(space: Space, table: Any) -> list[list[str]]:
     return said
 
 
+def uncertain(space: Space) -> list[str]:
+    """Rules that are to hold with a probability: ``"'porosity <= 0.2' (P 0.9)"``."""
+    return [f"{rule.text!r} (P {p:g})" for rule, p in space.uncertain]
+
+
 def extent(factor: Factor) -> str:
     """Values of a factor as a person writes them."""
     if isinstance(factor, fac.Ordinal):

@@ -1,5 +1,7 @@
 """Campaigns with other goals than one outcome: through the public calls, without physics."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,6 +104,34 @@ class TestOneOutcome:
         with pytest.raises(doe.DoeError, match=r"holds with P .* asked is 0.9\. Nearest: rpm = "):
             made.suggest(1)
         assert "No setting found keeps" in made.best("space").attrs["sentence"]
+
+    def test_what_cannot_look_at_an_uncertain_rule_says_so(self):
+        space = doe.Space(SPACE.factors, probable={"porosity <= 0.2": 0.9})
+        said = "made without a look at .*'porosity <= 0.2' .P 0.9."
+        for kind in ("sobol", "random", "box_behnken", "d_optimal"):
+            if kind == "box_behnken":
+                wide = doe.Space([*SPACE.factors, doe.Real("bead_mm", 1, 5)],
+                                 probable=space.probable)
+                made = doe.design(wide, kind)
+            else:
+                made = doe.design(space, kind, 4)
+            assert re.search(said, made.attrs["notes"][-1])
+        begun = doe.Campaign(space, maximize="capacity_mAh_g", seed=4).suggest(2)
+        assert any(re.search(said, note) for note in begun.attrs["notes"])
+        for strategy in ("random", "skopt"):
+            with pytest.raises(doe.CampaignError, match=r"porosity <= 0\.2.*leave strategy= out"):
+                doe.Campaign(space, maximize="capacity_mAh_g", strategy=strategy)
+
+    def test_where_the_physics_tells_of_an_uncertain_rule_it_is_asked_from_the_first(self, calls):
+        factors = [doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60, log=True)]
+        fixed = {"c_rate": 0.1, "filling": 0.5, "bead_mm": 5.0}
+        asked = []
+        for probable in ({}, {"specific_energy_J_g <= 800": 0.9}):
+            made = doe.Campaign(doe.Space(factors, probable=probable), fixed=fixed, seed=1,
+                                maximize="capacity_mAh_g", model="capacity")
+            made.suggest(2)
+            asked.append([call.what for call in calls].count("propose"))
+        assert asked == [0, 1]
 
     def test_the_optimum_that_progress_speaks_of_keeps_uncertain_rules(self):
         """Beyond the rule the outcome rises on: nothing there is to be reached."""
