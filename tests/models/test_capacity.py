@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from ssbayes import data, models
 from ssbayes.models import capacity
+from ssbayes.models.engine import checks
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -113,6 +114,27 @@ def test_what_three_anchors_cannot_know_is_said_to_come_from_the_prior(
     row = fit.summary().loc[parameter]
     assert row["sd_over_prior_sd"] > 0.8
     assert row["informed_by"] == "from the prior"
+
+
+def test_what_was_measured_between_milling_and_capacity_informs_the_same_fit() -> None:
+    """Each reading speaks of contact or damage, and a row without one says nothing (made up)."""
+    model, rng = models.get("capacity"), np.random.default_rng(3)
+    graph = model.graph({})
+    drawn = {name: np.repeat(graph.registry.priors[name].draw(rng, (1, *shape)), 2, axis=0)
+             for name, shape in graph.shapes.items() if name in graph.registry.priors}
+    sizes = {"contact_energy": 150.0, "contact_power": 0.8, "contact_threshold": 0.3,
+             "damage_energy": 2000.0, "damage_stress_energy_exponent": 1.0}
+    for name, size in sizes.items():
+        drawn[f"capacity.{name}"] = np.array([size, 1.5 * size])
+    gap = np.nan
+    rows = SETTINGS.iloc[[1, 3]].assign(
+        capacity_mAh_g=[165.0, 90.0], porosity=[0.3, gap], crystallite_nm=[38.0, 22.0],
+        strain_pct=[gap, 0.4], ionic_mS_cm=[0.2, gap], electronic_mS_cm=[4.0, gap])
+    density, where = checks.log_likelihood(models.Fit.from_draws(model, rows, drawn))
+    assert sorted(where) == sorted([
+        ("capacity_mAh_g", 0), ("capacity_mAh_g", 1), ("porosity", 0), ("crystallite_nm", 0),
+        ("crystallite_nm", 1), ("strain_pct", 1), ("ionic_mS_cm", 0), ("electronic_mS_cm", 0)])
+    assert (np.abs(np.diff(density, axis=0)) > 1e-3).all()
 
 
 def test_power_constant_is_read_from_the_anchors(fit: models.Fit) -> None:
