@@ -409,8 +409,10 @@ _READINGS = [
              "pore share of the sheet after pressing"),
     _reading("binder_domain_um", "um", 1e-3, 1_000, "row",
              "diameter of a particle that stands for carbon and binder in a simulation"),
-    _reading("net_power_W", "W", 0, 1e6, "run", "mill power minus idle power"),
-    _reading("idle_power_W", "W", 0, 1e6, "run", "mill power without powder at the same speed"),
+    _reading("net_power_W", "W", 0, 1e6, "run",
+             "mill power minus idle power; a record only, models read specific_energy_J_g"),
+    _reading("idle_power_W", "W", 0, 1e6, "run",
+             "mill power without powder at the same speed; a record only"),
     _factor("time_s", "s", 0, 1e8, "row", "time since the start of a record"),
     _reading("power_W", "W", 0, 1e6, "row", "power drawn by the mill"),
 ]
