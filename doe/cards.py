@@ -17,8 +17,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from .. import data
+from . import acquisition, outlook, posterior, recommend, weighing
 from . import factors as fac
-from . import outlook, posterior, recommend, weighing
 from . import state as states
 from .declaration import Declaration
 from .errors import CampaignError, DoeError, unknown
@@ -85,6 +85,8 @@ def card(declaration: Declaration, state: State, name: str) -> Card:
     energy = _energy(declaration, state, setting)
     if energy:
         lines["specific energy"] = energy
+    if region := space.remarks(setting)[0]:
+        lines["known of this region"] = "; ".join(region)
     weigh = _weighing(declaration, setting)
     if weigh:
         lines["what to weigh"] = weigh
@@ -109,19 +111,32 @@ def words(space: Space, setting: Any, fixed: Mapping[str, Any]) -> str:
 
 
 def expected(declaration: Declaration, told: Any) -> str:
-    """The next cell, the mean of the next batch where known, and that of the setting."""
+    """Of each outcome the next cell, the mean of the next batch where known, and the setting's."""
+    said = []
+    for name in declaration.outcomes:
+        end = "" if name == declaration.objective else f"_{name}"
+        if np.isfinite(told.get(f"predicted_mean{end}", np.nan)):
+            said.append(_expected(declaration, told, name, end))
+    if np.isfinite(meets := told.get("predicted_p_meets", np.nan)):
+        said.append(f"requirements kept with P {meets:.2f}")
+    return "; ".join(said)
+
+
+def _expected(declaration: Declaration, told: Any, name: str, end: str) -> str:
     wide = norm.ppf(0.5 + LEVEL / 2)
-    mean, sd = told["predicted_mean"], told["predicted_cell_sd"]
-    known = data.COLUMNS.get(declaration.objective)
-    unit = declaration.unit or (known.unit if known is not None else "")
+    mean, sd = told[f"predicted_mean{end}"], told[f"predicted_cell_sd{end}"]
+    known = data.COLUMNS.get(name)
+    unit = known.unit if known is not None else ""
+    unit = (declaration.unit if not end else None) or unit
     unit = "" if unit == "1" else f" {unit}"
-    batch = told["predicted_batch_sd"]
+    batch = told[f"predicted_batch_sd{end}"]
     between = f"mean of the next batch {mean - wide * batch:.4g} to {mean + wide * batch:.4g}; "
+    low, high = told[f"predicted_low{end}"], told[f"predicted_high{end}"]
     return (
-        f"{declaration.objective} of the next cell {mean:.4g}{unit}, {LEVEL:.0%} interval "
+        f"{name} of the next cell {mean:.4g}{unit}, {LEVEL:.0%} interval "
         f"{mean - wide * sd:.4g} to {mean + wide * sd:.4g} (as of a normal); "
         f"{between if np.isfinite(batch) else ''}mean of the setting "
-        f"{told['predicted_low']:.4g} to {told['predicted_high']:.4g} ({LEVEL:.0%} equal-tailed)"
+        f"{low:.4g} to {high:.4g} ({LEVEL:.0%} equal-tailed)"
     )
 
 
@@ -174,6 +189,27 @@ def turning_point(
         return None
     mean = draws.mean(axis=0)
     return float(mean[at] + (mean[against] - mean[at]) / lead)
+
+
+def turning_range(
+    draws: np.ndarray, noise: float, at: int, against: int, target: float,
+    off: tuple[float, float] = (0.0, 0.0),
+) -> tuple[float, float] | None:  # fmt: skip
+    """Readings of one setting, from and to, that leave it nearer to a target than another.
+
+    Parameters as for `turning_point`; ``off`` is what `robust=` takes off both. None where no
+    reading within six standard deviations would do.
+    """
+    both = draws[:, [at, against]]
+    mean = both.mean(axis=0)
+    centred = both - mean
+    reach = 6.0 * float(np.hypot(centred[:, 0].std(), noise))
+    slope = centred.T @ centred[:, 0] / len(both) / (centred[:, 0].var() + noise**2 + 1e-300)
+    left = acquisition.after_reading(both, 0, noise, np.random.default_rng(0))
+    surprise = np.linspace(-reach, reach, 481)
+    gap = np.abs(left + (surprise[:, None] * slope)[:, None] - target).mean(axis=1) + off
+    good = mean[0] + surprise[gap[:, 0] < gap[:, 1]]
+    return (float(good[0]), float(good[-1])) if len(good) else None
 
 
 def _said(name: str, value: Any, unit: str) -> str:
@@ -237,32 +273,39 @@ def _weighing(declaration: Declaration, setting: pd.DataFrame) -> str | None:
 
 def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: Any) -> str:
     """Which reading would make the suggestion the recommended setting."""
-    space = declaration.space
+    space, aim = declaration.space, declaration.goals.aims[0]
     settings = pd.concat([setting, tried[space.names]], ignore_index=True)
     found = posterior.estimate(declaration, state, settings, "card", posterior.kept(state))
     draws = np.asarray(found.draws, dtype=float)
-    if declaration.goals.aims[0].kind == "target":
-        return "a reading nearer to the target than that of the recommended setting"
-    larger = declaration.maximize
-    mean = draws[:, 1:].mean(axis=0) * (1.0 if larger else -1.0)
-    allowed = space.allowed(tried[space.names])
-    leader = 1 + int(np.argmax(np.where(allowed, mean, -np.inf)))
-    name = recommend.label(settings.iloc[leader], space)
-    same = (settings.iloc[0] == settings.iloc[leader]).all()
+    seen = posterior.Views.of(found.values, found.sd)
+    known, allowed = seen.part(slice(1, None)), space.allowed(tried[space.names])
+    allowed = allowed if allowed.any() else ~allowed
+    merit = recommend.Merit.learn(declaration, known)
+    leader = 1 + recommend.choice(tried, known, merit, allowed)[0]
+    off = declaration.goals.robust * seen.sd[aim.outcome]
     noise = float(np.sqrt(max(found.cell_sd[0] ** 2 - draws[:, 0].var(), 0.0)))
+    same = bool((settings.iloc[0] == settings.iloc[leader]).all())
+    against = leader
     if same:
-        rivals = np.argsort(-np.where(allowed, mean, -np.inf))[:2] + 1
-        if len(rivals) < 2:
+        value = np.where(allowed, merit(known).mean(axis=0), -np.inf)
+        value[leader - 1] = -np.inf
+        if not np.isfinite(value).any():
             return "nothing: it is the only setting tried"
-        turn = turning_point(draws, noise, 0, int(rivals[1]), larger)
-        word = "below" if larger else "above"
-        other = recommend.label(settings.iloc[int(rivals[1])], space)
-        said = "no one reading" if turn is None else f"one reading {word} {turn:.4g}"
-        return f"{said} would make {other} the recommended setting"
-    turn = turning_point(draws, noise, 0, leader, larger)
-    word = "above" if larger else "below"
+        against = 1 + int(value.argmax())
+    name = recommend.label(settings.iloc[against], space)
+    end = f"would make {name} the recommended setting" if same else (
+        f"would make this the recommended setting, in place of {name}")  # fmt: skip
+    if aim.target is not None:
+        ends = (float(off[0]), float(off[against]))
+        span = turning_range(draws, noise, 0, against, aim.target, ends)
+        if span is None:
+            return f"any one reading {end}" if same else f"no one reading {end}"
+        return f"one reading {'outside ' * same}{span[0]:.4g} to {span[1]:.4g} {end}"
+    shift = off if declaration.maximize else -off
+    turn = turning_point(draws - shift, noise, 0, against, declaration.maximize)
     if turn is None:
+        if same:
+            return f"no one reading {end}"
         return f"no one reading would: {name} and this setting move together"
-    return (
-        f"one reading {word} {turn:.4g} would make this the recommended setting, in place of {name}"
-    )
+    word = "above" if declaration.maximize != same else "below"
+    return f"one reading {word} {turn + shift[0]:.4g} {end}"

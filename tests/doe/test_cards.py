@@ -77,3 +77,34 @@ def test_a_reading_at_the_turning_point_makes_both_equal():
     # conjugate normal: mean after a reading y is m + (y - m) 9 / (9 + 4)
     assert turn == pytest.approx(10.0 + 2.0 * 13.0 / 9.0, rel=0.02)
     assert cards.turning_point(draws[:, [0, 0]], 2.0, 0, 1) is None
+
+
+def test_a_reading_at_the_ends_of_the_turning_range_makes_both_as_near():
+    rng = np.random.default_rng(1)
+    draws = np.array([10.0, 12.0]) + rng.standard_normal((4000, 2)) * [3.0, 0.01]
+    low, high = cards.turning_range(draws, 0.01, 0, 1, target=14.0) or (0.0, 0.0)
+    # the rival is 2 away, and this setting's mean will be its reading
+    assert (low, high) == pytest.approx((12.0, 16.0), abs=0.15)
+    assert cards.turning_range(draws, 0.01, 0, 1, 12.0, (5.0, 0.0)) is None
+
+
+@pytest.mark.parametrize("wanted", [
+    {"target": {"y": 20.0}}, {"maximize": "y", "robust": 1.0},
+    {"minimize": "y", "require": {"porosity <= 0.5": 0.8}}])
+def test_a_card_speaks_of_the_setting_that_is_recommended(wanted):
+    space = doe.Space([doe.Integer("n", 1, 12, unit="1")], soft={"n > 8": "the jar gets hot"})
+    made = doe.Campaign(space, seed=3, unit="1", **wanted)
+    rng = np.random.default_rng(0)
+    rows = [{"n": n, "y": 5.0 * n + rng.normal(0, 0.5 * n), "cell": f"{n}{k}", "batch": f"b{n}{k}",
+             "porosity": 0.1 * n + rng.normal(0, 0.01)} for n in (1, 3, 5, 7, 9) for k in range(4)]
+    if "require" not in wanted:
+        rows = [{k: v for k, v in row.items() if k != "porosity"} for row in rows]
+    made.record(rows)
+    asked = made.suggest(3)
+    best = made.best()
+    for name, n in zip(asked["suggestion"], asked["n"], strict=True):
+        lines = made.card(name).lines
+        told = lines["what would change the plan"]
+        assert (f"{best['n']:g} n" in told) == (n != best["n"]), told
+        assert ("known of this region" in lines) == (n > 8)
+        assert ("porosity of the next cell" in lines["expected"]) == ("require" in wanted)
