@@ -84,6 +84,8 @@ def greedy(
     rng: np.random.Generator,
     legal: np.ndarray | None = None,
     weight: np.ndarray | None = None,
+    read: np.ndarray | None = None,
+    again: np.ndarray | None = None,
 ) -> list[Pick]:
     """Choose ``n`` settings one after the other, each in view of those before it.
 
@@ -104,6 +106,11 @@ def greedy(
         Which settings may be picked; all by default.
     weight : ndarray, shape (m,), optional
         Factor on the gain of each setting: its chance of success over its cost.
+    read : ndarray of int, shape (t,), optional
+        Columns of the settings with readings, among which a repeat helps to choose; those tried by
+        default. One that is underway again is among them, but is not picked.
+    again : ndarray, shape (any, t), optional
+        Draws of what is believed of these; those of ``values`` by default.
 
     Returns
     -------
@@ -117,18 +124,21 @@ def greedy(
     legal = np.ones(len(state), dtype=bool) if legal is None else legal
     if not legal.any():
         raise ValueError("legal: no setting may be picked; give one feasible setting at least")
-    waiting, state, tried = state == UNDERWAY, state.copy(), np.flatnonzero(state == TRIED)
-    again, spread = values[:, tried], noise[tried]
-    contenders = np.flatnonzero(legal[tried] & (_first(again) >= CONTENDER))
-    if weight is None or not (state != NEW).any():  # an expected value itself is no gain
-        weight = np.ones(len(state))
+    waiting, state = state == UNDERWAY, state.copy()
+    tried = np.flatnonzero(state == TRIED) if read is None else read
+    again, spread = values[:, tried] if again is None else again, noise[tried]
+    open_ = legal[tried] & (state[tried] == TRIED)
+    contenders = np.flatnonzero(open_ & (first(again) >= CONTENDER))
     count = np.zeros(len(state), dtype=int)
     picks: list[Pick] = []
     for _ in range(n):
-        by_new = np.where(legal & (state == NEW), weight * gains(values, state), -np.inf)
+        # an expected value itself is no gain that a weight could multiply
+        each = 1.0 if weight is None or not (state != NEW).any() else weight
+        by_new = np.where(legal & (state == NEW), each * gains(values, state), -np.inf)
         at, gain, repeat = int(np.argmax(by_new)), float(by_new.max()), False
         if len(contenders):
-            by_repeat = weight[tried[contenders]] * knowledge(again, spread, contenders)
+            by_repeat = knowledge(again, spread, contenders)
+            by_repeat = by_repeat if weight is None else weight[tried[contenders]] * by_repeat
             if by_repeat.max() > gain:
                 where = int(contenders[np.argmax(by_repeat)])
                 at, gain, repeat = int(tried[where]), float(by_repeat.max()), True
@@ -143,7 +153,7 @@ def greedy(
     return picks
 
 
-def _first(tried: np.ndarray) -> np.ndarray:
+def first(tried: np.ndarray) -> np.ndarray:
     """Probability of each setting to be the best of them."""
     if not tried.shape[1]:
         return np.zeros(0)

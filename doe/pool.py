@@ -37,8 +37,8 @@ class Pool:
     values : ndarray, shape (draws * copies, m)
         Draws of the worth, larger being better.
     noise : ndarray, shape (m,)
-        How far one reading moves the worth, of those tried; where readings teach, the sd of one
-        reading of each.
+        How far one reading moves the worth, of those tried or underway; where readings teach, the
+        sd of one reading of each.
     chance, cost, weight : ndarray, shape (m,)
         Chance that the process does not fail, price of a setting without what its run shares, and
         the chance over that price.
@@ -72,7 +72,7 @@ class Pool:
     def fix(self, rng: np.random.Generator) -> None:
         """Fix what settings are worth in view of those listed so far."""
         sd = self._sd(self.settings, bool(self.goals.robust))
-        self.worth = worth.worth(self.goals, self.raw, sd, rng, self.state == TRIED)
+        self.worth = worth.worth(self.goals, self.raw, sd, rng, self.known)
         self.values = np.zeros((len(self.first) * self.worth.copies, 0))
         self.noise = np.zeros(0)
         self._value(self.settings, self.raw, self.state)
@@ -81,6 +81,38 @@ class Pool:
     def first(self) -> np.ndarray:
         """Draws of the first aim's outcome."""
         return self.raw[self.goals.aims[0].outcome]
+
+    @property
+    def known(self) -> np.ndarray:
+        """Settings with readings, those that are underway again among them, shape (m,)."""
+        found, waiting = np.array(self.state == TRIED), np.flatnonzero(self.state == UNDERWAY)
+        if len(waiting) and len(self.found.tried):
+            seen = {self.code(row) for row in self.space.encode(self.found.tried)}
+            places = self.space.encode(self.settings.iloc[waiting])
+            found[waiting] = [self.code(row) in seen for row in places]
+        return found
+
+    def read(
+        self, rng: np.random.Generator, before: Sequence[Pick] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Columns of settings with readings, ``(t,)``, and draws of what they are worth.
+
+        The draws, (any, t), are as narrow as they will be once those underway again, and repeats
+        picked before, have been read.
+        """
+        assert self.worth is not None
+        known = self.known
+        at, draws = np.flatnonzero(known), self.values[:, known]
+        if self.worth.copies > 1 and len(at):
+            raw = {name: v[:, at] for name, v in self.raw.items()}
+            sd = self._sd(self.settings.iloc[at], bool(self.goals.robust))
+            draws = self.worth.averaged(raw, sd)
+        again = [*at[self.state[at] == UNDERWAY], *(p.index for p in before if p.repeat)]
+        for k in again:
+            for where in np.flatnonzero(at == k):
+                noise = float(self.noise[k])
+                draws = acquisition.after_reading(draws, int(where), noise, rng)
+        return at, draws
 
     @staticmethod
     def code(encoded: np.ndarray) -> bytes:
@@ -128,7 +160,7 @@ class Pool:
         sd = self._sd(settings, bool(self.goals.robust))
         self.values = np.concatenate([self.values, self.worth(raw, sd)], axis=1)
         noise = np.zeros(len(settings))
-        of = state == TRIED
+        of = state != NEW
         if self.teaches and len(settings):
             noise = self.found.first.noise(settings)
         elif of.any():
@@ -167,7 +199,10 @@ class Pool:
         priced = self.goals.cost or self.goals.prices is not None
         weight = self.weight if self.success is not None or priced else None
         if not self.teaches:
-            return acquisition.greedy(self.values, state, self.noise, n, rng, legal, weight)
+            at, again = self.read(rng, before)
+            return acquisition.greedy(
+                self.values, state, self.noise, n, rng, legal, weight, at, again
+            )
         told, extra = self.information()
         values, noise = self.sign * self.first, self.noise
         joint = np.concatenate([values, extra], axis=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data import columns
-from .acquisition import NEW, TRIED, Pick
+from .acquisition import NEW, Pick
 from .errors import listing
 from .goals import LITTLE, MODELS
 
@@ -20,7 +20,7 @@ def told(picks: list[Pick], pool: Pool) -> list[str]:
     """Why each pick was made, in one sentence."""
     if pool.teaches:
         return [_taught(pick, pool) for pick in picks]
-    tried = np.flatnonzero(pool.state == TRIED)
+    tried = np.flatnonzero(pool.known)
     if not len(tried):
         told = "no reading at this condition yet: from the physics, its priors and other rows"
         return [told] * len(picks)

@@ -60,6 +60,10 @@ class Merit:
         """Draws of the worth, larger is better, ``(draw, setting)``."""
         return self.worth(seen.values, seen.sd)
 
+    def averaged(self, seen: Views) -> np.ndarray:
+        """The same over fixed directions, where aims are traded: what readings can tell of."""
+        return self.worth.averaged(seen.values, seen.sd)
+
     def keeps(self, settings: pd.DataFrame, seen: Views) -> np.ndarray:
         """Which settings keep requirements and uncertain rules as probably as asked, ``(m,)``."""
         good = worth.kept(self.declaration.goals, seen.values)
@@ -87,7 +91,7 @@ def ranking(
     space, goals = declaration.space, declaration.goals
     names = [label(settings.loc[i], space) for i in settings.index]
     merit = Merit.learn(declaration, seen)
-    draws, best = (merit(seen), "largest") if declaration.further else (
+    draws, best = (merit.averaged(seen), "largest") if declaration.further else (
         seen.first, _best(declaration))  # fmt: skip
     made = rank(draws, best, range(len(settings)), level)
     order = made.table.index
@@ -121,7 +125,7 @@ def comparison(
     if declaration.further is None:
         draws, best = seen.first, _best(declaration)
     else:
-        draws, best = Merit.learn(declaration, seen)(seen), "largest"
+        draws, best = Merit.learn(declaration, seen).averaged(seen), "largest"
     return compare(draws, names[0], names[1], equal_within, best=best, names=names)
 
 
@@ -136,7 +140,7 @@ def best_tried(
             f"{declaration.space.objections(settings)[0]}. Use best(over='space')"
         )
     merit = Merit.learn(declaration, seen)
-    gain = merit(seen)
+    gain = merit.averaged(seen)
     chosen, lacking = choice(settings, seen, merit, allowed)
     top = gain[:, allowed].max(axis=1)
     winners = gain[:, allowed] == top[:, None]
@@ -157,7 +161,7 @@ def choice(
     if lacking:  # none keeps what is required: the likeliest to
         chance = worth.met(merit.declaration.goals, seen.values).mean(axis=0)
         keeps = allowed & (chance >= chance[allowed].max() - 1e-9)
-    return int(np.argmax(np.where(keeps, merit(seen).mean(axis=0), -np.inf))), lacking
+    return int(np.argmax(np.where(keeps, merit.averaged(seen).mean(axis=0), -np.inf))), lacking
 
 
 def best_in_space(
@@ -165,7 +169,7 @@ def best_in_space(
 ) -> pd.Series:
     """The first setting, found by `search`, against the tried ones below it."""
     merit = Merit.learn(declaration, seen)
-    gain = merit(seen)
+    gain = merit.averaged(seen)
     others = gain[:, 1:]
     p_best = float((gain[:, 0] >= others.max(axis=1)).mean()) if others.size else float("nan")
     told = f"to be at least as good as all {others.shape[1]} tried"

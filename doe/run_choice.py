@@ -37,11 +37,10 @@ class Improvement:
         self.values, self.noise = pool.values, pool.noise
         self.new = pool.state == NEW
         self.best = self.values[:, ~self.new].max(axis=1)
-        self.tried = np.flatnonzero(pool.state == TRIED)
-        self.again = self.values[:, self.tried]
         self.rng = np.random.default_rng([len(pool.state), 1])
-        first = np.bincount(self.again.argmax(axis=1), minlength=len(self.tried))
-        self.contends = first >= CONTENDER * len(self.again)
+        self.tried, self.again = pool.read(self.rng)
+        open_ = pool.state[self.tried] == TRIED
+        self.contends = open_ & (acquisition.first(self.again) >= CONTENDER)
 
     def scores(self, at: np.ndarray, joined: bool = False) -> np.ndarray:
         """Gain by one reading of each of some settings."""
@@ -60,9 +59,9 @@ class Improvement:
             self.new = self.new.copy()
             self.new[at] = False
             return
-        where = int(np.flatnonzero(self.tried == at)[0])
-        noise = float(self.noise[at])
-        self.again = acquisition.after_reading(self.again, where, noise, self.rng)
+        for where in np.flatnonzero(self.tried == at):  # nowhere if it was never read
+            noise = float(self.noise[at])
+            self.again = acquisition.after_reading(self.again, int(where), noise, self.rng)
 
     def new_run(self) -> None:
         """What follows is another run."""

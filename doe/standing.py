@@ -80,7 +80,7 @@ def standing(
     if space.uncertain:  # the optimum is one that may be recommended
         at_many = at_many.part(space.meets(many, {n: at_many.values[n] for n in space.asks}))
     merit = recommend.Merit.learn(declaration, at_tried)
-    gain = merit(at_tried)
+    gain = merit.averaged(at_tried)
     chosen, _ = recommend.choice(tried, at_tried, merit, np.ones(len(tried), dtype=bool))
     noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
     ahead = seen(batch)
@@ -89,8 +89,9 @@ def standing(
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
     made = stopping.progress(
-        gain, merit(at_many), merit(ahead), noise, coming, chosen=chosen, margin=margin,
-        unit=unit if declaration.goals.single else "", price=price, alike=alike,
+        gain, merit.averaged(at_many), merit.averaged(ahead), noise, coming,
+        chosen=chosen, margin=margin, unit=unit if declaration.goals.single else "",
+        price=price, alike=alike,
     )  # fmt: skip
     return replace(made, equal=[int(place[k]) for k in made.equal])
 

@@ -77,19 +77,41 @@ class Worth:
         -------
         ndarray, shape (draws * copies, m)
         """
-        scored = scores(self.goals, values, sd)
+        if self.direction.size:
+            above = self._above(values, sd)
+            count, draws, m = above.shape
+            reach = np.full((draws, self.copies, m), np.inf)
+            for aim in range(count):
+                np.minimum(reach, above[aim][:, None] / self.direction[:, :, aim, None], out=reach)
+            return (reach**count).reshape(draws * self.copies, m)
         holds = met(self.goals, values)
         if self.goals.desirable:
             return np.where(holds, desired(self.goals, values, sd), 0.0)
-        if len(scored) == 1:
-            return np.where(holds, scored[0], self.floor)
-        above = (scored - self.low[:, None, None]) / self.extent[:, None, None]
-        above = np.where(holds, np.maximum(above, 0.0), 0.0)
-        count, (_, draws, m) = len(scored), above.shape
-        reach = np.full((draws, self.copies, m), np.inf)
-        for aim in range(count):
-            np.minimum(reach, above[aim][:, None] / self.direction[:, :, aim, None], out=reach)
-        return (reach**count).reshape(draws * self.copies, m)
+        return np.where(holds, scores(self.goals, values, sd)[0], self.floor)
+
+    def averaged(
+        self, values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Draws of the worth over the same directions in every draw, shape ``(draws, m)``.
+
+        For what readings tell, and for probabilities: these are of what is believed, and no
+        reading tells a direction. Parameters as for a call.
+        """
+        if not self.direction.size:
+            return self(values, sd)
+        above, ways = self._above(values, sd), self.direction[:, 0]
+        total = np.zeros(above.shape[1:])
+        for way in ways:
+            total += (above / way[:, None, None]).min(axis=0) ** len(way)
+        return total / len(ways)
+
+    def _above(
+        self, values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """How far each aim is above the reference, 0 where nothing is, ``(aims, draws, m)``."""
+        above = scores(self.goals, values, sd) - self.low[:, None, None]
+        above = np.maximum(above / self.extent[:, None, None], 0.0)
+        return np.where(met(self.goals, values), above, 0.0)
 
     def noise(
         self, values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray],
@@ -102,12 +124,12 @@ class Worth:
         if self.goals.single and not self.goals.require and self.goals.aims[0].kind != "target":
             return np.asarray(sd[self.goals.aims[0].outcome])
         middle = {name: v.mean(axis=0, keepdims=True) for name, v in values.items()}
-        at = Worth(self.goals, self.low, self.extent, self.floor, self.direction[:1])
         moved = [
-            at({n: v + sd[n] * rng.standard_normal() for n, v in middle.items()}, sd)
+            self.averaged({n: v + sd[n] * rng.standard_normal() for n, v in middle.items()}, sd)
             for _ in range(16)
         ]
-        return np.asarray(np.sqrt(np.mean((np.array(moved) - at(middle, sd)) ** 2, axis=(0, 1))))
+        off = np.array(moved) - self.averaged(middle, sd)
+        return np.asarray(np.sqrt(np.mean(off**2, axis=(0, 1))))
 
 
 def worth(

@@ -1,9 +1,16 @@
 """What a new setting and a repeat are worth, and that picks of one batch differ."""
 
+# pyright: reportArgumentType=false
+
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
-from ssbayes.doe import acquisition
+from ssbayes import doe
+from ssbayes.doe import acquisition, pool, reasons
+from ssbayes.doe.goals import goals
 
 
 def normals(means, sds, seed=0, draws=4096):
@@ -112,3 +119,64 @@ def test_where_all_must_come_again_what_is_underway_comes_last():
     picks = acquisition.greedy(np.concatenate([tried, waiting], axis=1), state, np.ones(21), 3,
                                np.random.default_rng(0))
     assert all(p.index < 20 for p in picks)
+
+
+def test_a_weight_counts_from_the_second_pick_where_nothing_was_known_before():
+    values = normals([3.0, 2.8, 2.7], [0.1, 1.0, 0.9])
+    picks = acquisition.greedy(
+        values, np.zeros(3, dtype=int), np.ones(3), 2, np.random.default_rng(0),
+        weight=np.array([1.0, 0.01, 1.0]),
+    )  # fmt: skip
+    assert [p.index for p in picks] == [0, 2]
+
+
+def test_no_repeat_is_better_than_the_best_that_is_read_again_already():
+    """Two middling settings rival each other, but neither the best, which is underway again."""
+    values = normals([9.0, 0.0, 0.0], [0.1, 1.0, 1.0])
+    state = np.array([acquisition.UNDERWAY, acquisition.TRIED, acquisition.TRIED])
+    alone = acquisition.greedy(values, state, np.ones(3), 1, np.random.default_rng(0))
+    among = acquisition.greedy(values, state, np.ones(3), 1, np.random.default_rng(0),
+                               read=np.arange(3))
+    assert alone[0].gain > 0.1 and among[0].gain < 1e-6
+
+
+class Known:
+    """Stands in for what is believed: mean x, sd 0.1 (of 6: 1), one reading's sd 0.2."""
+
+    beliefs = {"y": None}  # noqa: RUF012
+    first = SimpleNamespace(physical=0)
+    tried = pd.DataFrame({"x": [5.0, 2.0], "readings": [1, 1]})
+
+    def values(self, settings):
+        z = np.random.default_rng(0).standard_normal((256, 7))
+        at = settings["x"].to_numpy().astype(int)
+        return {"y": at + np.where(at == 6, 1.0, 0.1) * z[:, at]}
+
+    def sd(self, settings):
+        return {"y": np.full(len(settings), 0.2)}
+
+
+def test_the_best_tried_stays_the_best_tried_while_it_is_read_again():
+    space, rng = doe.Space([doe.Choice("x", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])]), np.random.default_rng
+    again = pd.DataFrame({"x": [5.0]})
+    found = [pool.listed(space, Known(), again.head(k), goals(maximize="y"), rng(0), None)
+             for k in (0, 1)]
+    new = [int(np.flatnonzero(p.settings["x"] == 6.0)[0]) for p in found]
+    said = [reasons.told([acquisition.Pick(k, False, 0.1)], p)[0]
+            for k, p in zip(new, found, strict=True)]
+    assert "expected 1" in said[0] and said[0] == said[1]
+    at, draws = found[1].read(rng(0))
+    assert sorted(found[1].settings["x"].iloc[at]) == [2.0, 5.0]
+    sd = dict(zip(found[1].settings["x"].iloc[at], draws.std(axis=0), strict=True))
+    assert sd[5.0] == pytest.approx(1 / np.sqrt(1 / 0.1**2 + 1 / 0.2**2), rel=0.1)
+    assert sd[2.0] > 0.09
+
+
+def test_repeats_picked_for_earlier_runs_are_not_worth_the_same_again():
+    space, rng = doe.Space([doe.Choice("x", [2.0, 5.0])]), np.random.default_rng
+    made = pool.listed(space, Known(), None, goals(maximize="y"), rng(0), None)
+    one = int(np.flatnonzero(made.settings["x"] == 5.0)[0])
+    spread = [made.read(rng(0), [acquisition.Pick(one, True, 0.0)] * k)[1] for k in range(3)]
+    where = list(np.flatnonzero(made.known)).index(one)
+    sds = [draws[:, where].std() for draws in spread]
+    assert sds[0] > 1.05 * sds[1] > 1.05**2 * sds[2]

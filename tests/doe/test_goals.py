@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from ssbayes import doe
-from ssbayes.doe import acquisition, learning, worth
+from ssbayes.doe import acquisition, learning, stopping, worth
 from ssbayes.doe.goals import Goals, goals
 
 TWO = goals(maximize="capacity_mAh_g", minimize="porosity")
@@ -77,6 +77,19 @@ class TestWorth:
         scaled = (np.column_stack([points[:, 0], points[:, 1] - 1.0]) - told.low) / told.extent
         error = found.std() / np.sqrt(len(found))
         assert found.mean() == pytest.approx(area(scaled, (0.0, 0.0)), abs=4.0 * error)
+
+    def test_where_all_is_known_no_reading_tells_anything_whatever_the_directions(self):
+        at = {"capacity_mAh_g": [[100.0, 150.0, 135.0]], "porosity": [[0.1, 0.3, 0.18]]}
+        values = {n: np.repeat(v, 256, axis=0) for n, v in at.items()}
+        told, _ = fixed(TWO, values, np.ones(3, bool))
+        sd = {"capacity_mAh_g": np.full(3, 2.0), "porosity": np.full(3, 0.01)}
+        known, noise = told.averaged(values, sd), told.noise(values, sd, np.random.default_rng(0))
+        assert known.shape == (256, 3) and np.ptp(known, axis=0).max() == 0.0
+        by_direction = told(values, sd)
+        error = 4.0 * by_direction.std(axis=0) / np.sqrt(256)
+        assert (np.abs(known.mean(axis=0) - by_direction.mean(axis=0)) < error).all()
+        assert acquisition.knowledge(known, noise).max() < 1e-12 < noise.min()
+        assert stopping.expected_gain(known, known[:, :2], noise[:2]) < 1e-6
 
     def test_gain_of_a_dominated_setting_is_nothing_and_of_one_beyond_the_front_is_something(self):
         at = {"capacity_mAh_g": [[100.0, 150.0, 120.0, 140.0]], "porosity": [[0.1, 0.3, 0.3, 0.15]]}

@@ -182,6 +182,16 @@ def physics_with(monkeypatch):
     return install
 
 
+def test_runs_are_priced_before_anything_is_read_while_settings_are_underway(physics_with):
+    underway = SPACE.sample(2, np.random.default_rng(0))
+    asked = propose(
+        SPACE, measured(SPACE).iloc[:0], objective="y", n=2, seed=1, model=physics_with(1.0),
+        pending=underway, places=underway,
+        goals=goals(maximize="y", prices=doe.Prices(change_over=2, cell=1)),
+    )  # fmt: skip
+    assert len(asked.settings) == 2 and SPACE.feasible(asked.settings).all()
+
+
 class TestTeaching:
     def test_a_run_tells_of_contrasts_within_it(self, physics_with):
         """Its error cancels between two loads: a shared run at both ends tells of the slope."""
