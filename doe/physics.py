@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import surrogate
+from .errors import CampaignError
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -47,9 +48,9 @@ class Physics:
         kept: dict[str, np.ndarray],
     ) -> Physics:
         """Fit the model, or take the draws of ``kept``; new draws are put there."""
+        rows, notes = comparable(rows, model)
         table = _with_condition(rows, space, objective, fixed)
         statements = bool(options.get("statements", False))
-        notes: list[str] = []
         fit = None
         if any(name.startswith(_PREFIX) for name in kept):
             try:
@@ -110,6 +111,41 @@ class Physics:
         if not blocks:
             return np.zeros((*shape, self.response.n_draws, 0))
         return np.concatenate(blocks, axis=-1)
+
+
+def comparable(rows: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[str]]:
+    """Rows whose readings say of what kind they are, as the model asks; and what was assumed.
+
+    A result written into the form of a suggestion says neither its basis nor its cycles or charge
+    mode. Beside readings that do (the literature's) it is taken as one of their kind; the
+    campaign's file keeps it as it was given.
+
+    Raises
+    ------
+    CampaignError
+        If readings say of themselves that they are of unlike kinds.
+    """
+    rows, assumed = rows.copy(), {}
+    for outcome in model.outcomes:
+        if outcome.name not in rows:
+            continue
+        read = rows[outcome.name].notna()
+        for column in (c for c in outcome.alike if c in rows and c not in model.pooled):
+            said = rows[column].where(rows[column].notna() & rows[column].ne(""))
+            kinds = said[read].dropna().unique()
+            if len(kinds) > 1:
+                told = ", ".join(f"{kind} ({int(said[read].eq(kind).sum())})" for kind in kinds)
+                raise CampaignError(
+                    f"{outcome.name} of unlike {column} would be pooled, by number of readings: "
+                    f"{told}. Take back those of the other kind (campaign.withdraw; `ssbayes rows` "
+                    "shows their numbers)")
+            silent = read & said.isna()
+            if len(kinds) and silent.any():
+                rows.loc[silent, column] = kinds[0]
+                key = outcome.name, int(silent.sum())
+                assumed.setdefault(key, []).append(f"{column} {kinds[0]}")
+    return rows, [f"readings of {name} that do not say of what kind they are ({count}) are taken "
+                  f"as the others: {', '.join(kinds)}" for (name, count), kinds in assumed.items()]
 
 
 def _named_groups(model: LabModel) -> set[str]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import pytest
-from ssbayes import doe
+from ssbayes import data, doe, models
 from ssbayes.doe import belief, physics, surrogate
 from ssbayes.doe.propose import estimate, propose
+from ssbayes.models.engine.encode import encode
 
 OBJECTIVE = "capacity_mAh_g"
 SPACE = doe.Space(
@@ -325,7 +326,7 @@ def test_draws_of_another_version_of_the_model_are_not_used(monkeypatch):
             return objective
 
     class Model:
-        groups = ()
+        groups = outcomes = ()
 
         def fit(self, *_, **__):
             return Fitted()
@@ -341,3 +342,21 @@ def test_draws_of_another_version_of_the_model_are_not_used(monkeypatch):
     told = physics.Physics.learn(Model(), run(3), SPACE, OBJECTIVE, {}, 1, {}, kept)
     assert "another version of the model" in told.notes[0]
     assert set(kept) == {"posterior:new"}
+
+
+def test_results_that_do_not_say_their_kind_are_taken_as_the_literatures_and_that_is_said():
+    model, printed = models.get("capacity"), data.load("frankenberg2025_milling")
+    own = pd.DataFrame({"mill": "Pulverisette 7", "rpm": [400.0, 700.0], "milling_min": 15.0,
+                        "bead_mm": 5.0, "filling": 0.5, "c_rate": 0.1,
+                        "capacity_mAh_g": [150.0, 151.0]})
+    rows = pd.concat([printed, own], ignore_index=True)
+    with pytest.raises(ValueError, match="unlike capacity_basis"):
+        encode(rows, model)
+    table, notes = physics.comparable(rows, model)
+    assert len(encode(table, model).columns["capacity_mAh_g__row"]) == 4 + 2
+    assert len(notes) == 1 and "(2) are taken as the others: capacity_basis gross" in notes[0]
+    assert rows["capacity_basis"].iloc[-1] is None or pd.isna(rows["capacity_basis"].iloc[-1])
+    assert physics.comparable(own, model)[1] == physics.comparable(printed, model)[1] == []
+    mixed = rows.assign(charge_mode=[*printed["charge_mode"], "CCCV", "CCCV"])
+    with pytest.raises(doe.CampaignError, match=r"CC \(4\), CCCV \(2\).*withdraw"):
+        physics.comparable(mixed, model)
