@@ -12,8 +12,9 @@ tried setting that a strategy recommends, by its true score, not the luckiest re
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import pandas as pd
 from .errors import DoeError, unknown
 from .factors import Factor
 from .listed import Listed
-from .players import PLAYERS, TITLES, Bench, Maker
+from .players import PLAYERS, TITLES, Bench, Campaigns, External, Maker, Player
 from .space import Space
 
 STARTS = 4
@@ -30,6 +31,8 @@ LEVEL = 0.95
 TOP = 0.05
 """Share of a pool's settings that counts as found."""
 BOOTSTRAP = 2000
+PHYSICS = {"mill": "capacity", "mixer": "mechanofusion", "furnace": "annealing"}
+"""The model of each kind of virtual laboratory, for the strategy ``ssbayes_physics``."""
 
 
 class Pool:
@@ -102,10 +105,16 @@ class Pool:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """A virtual laboratory as a bench; the score is its truth over the optimum."""
+    """A virtual laboratory as a bench; the score is its truth over the optimum.
+
+    ``fixed`` are conditions beside those that every row of its kind has.
+    """
 
     lab: Any
     fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fixed", {**self.lab.kind.fixed, **self.fixed})
 
     @property
     def space(self) -> Space:
@@ -130,6 +139,23 @@ class Laboratory:
     def score(self, settings: pd.DataFrame) -> np.ndarray:
         """True mean over the best there is (or its inverse), ``(n,)``."""
         return np.asarray(self.lab.ratio(settings.filter(self.space.names)))
+
+
+def with_physics(bench: Any, seed: int) -> Player:
+    """A campaign with the model of a virtual laboratory's kind."""
+    model = PHYSICS.get(bench.lab.kind.word) if isinstance(bench, Laboratory) else None
+    if model is None:
+        raise DoeError(
+            "strategy 'ssbayes_physics' is for virtual mills, mixers and furnaces; for a bench of "
+            "your own give strategies={'ssbayes_physics': maker}, with "
+            "maker = functools.partial(doe.backtest.Campaigns, model='capacity')"
+        )
+    if model == "capacity":  # the mill's own constants are learned
+        bench = replace(bench, fixed={**bench.fixed, "mill": bench.name})
+    return Campaigns(bench, seed, model)
+
+
+STRATEGIES: dict[str, Maker] = {**PLAYERS, "ssbayes_physics": with_physics}
 
 
 def play(
@@ -161,13 +187,16 @@ def run(
     seeds: int | Sequence[int] = 10,
     starts: int = STARTS,
     progress: bool = True,
+    elsewhere: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Play every strategy on every bench and seed.
 
     Parameters
     ----------
     benches : iterable of Pool, Laboratory or anything like them
-    strategies : names of `players.PLAYERS`, or mapping of name to maker of a player
+    strategies : names, or mapping of name to maker of a player
+        ``"random"``, ``"latin_hypercube"``, ``"skopt_gp"``, ``"skopt_forest"``, ``"ssbayes"``
+        (without physics), ``"ssbayes_physics"`` (on virtual laboratories).
     experiments : int
         Experiments of one campaign, starts included.
     seeds : int or sequence of int
@@ -175,6 +204,10 @@ def run(
     starts : int
     progress : bool
         Print a line for each finished campaign.
+    elsewhere : mapping of name to command, optional
+        Further strategies, each in an interpreter of its own, see `players.External`: BoTorch's
+        qLogNEI is ``{"botorch": [python, "benchmarks/botorch_peer.py"]}``, python being one that
+        has botorch.
 
     Returns
     -------
@@ -185,9 +218,11 @@ def run(
         raise DoeError(f"benches is one {type(benches).__name__}; put it into a list")
     makers = {}
     for name in strategies:
-        if not isinstance(strategies, Mapping) and name not in PLAYERS:
-            raise DoeError(unknown(name, PLAYERS, "strategy"))
-        makers[name] = strategies[name] if isinstance(strategies, Mapping) else PLAYERS[name]
+        if not isinstance(strategies, Mapping) and name not in STRATEGIES:
+            raise DoeError(unknown(name, STRATEGIES, "strategy"))
+        makers[name] = strategies[name] if isinstance(strategies, Mapping) else STRATEGIES[name]
+    for name, command in (elsewhere or {}).items():
+        makers[name] = functools.partial(External, command=command)
     tables = []
     for bench in benches:
         for seed in range(seeds) if isinstance(seeds, int) else seeds:

@@ -1,6 +1,7 @@
 """Backtests: replays draw one replicate, seeds are paired, peers run in their own interpreter."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,14 +137,30 @@ def test_a_strategy_in_another_interpreter_plays_along(tmp_path):
     script = tmp_path / "peer.py"
     script.write_text(PEER)
 
-    def peer(bench, seed):
-        return players.External(bench, seed, [sys.executable, str(script)])
+    def run():
+        return backtest.run([pool()], ["random"], experiments=6, seeds=1, progress=False,
+                            elsewhere={"peer": [sys.executable, str(script)]})
 
-    found = backtest.run([pool()], {"peer": peer}, experiments=6, seeds=1, progress=False)
-    assert len(found) == 3 and found["score"].between(0, 1).all()
+    found = run()
+    assert found["strategy"].tolist() == ["random"] * 3 + ["peer"] * 3
+    assert found["score"].between(0, 1).all()
     script.write_text("raise SystemExit(3)")
     with pytest.raises(doe.DoeError, match="code 3"):
-        backtest.run([pool()], {"peer": peer}, experiments=6, seeds=1, progress=False)
+        run()
+
+
+@pytest.mark.parametrize(("lab", "model"), [
+    (doe.virtual.mill(1), "capacity"), (doe.virtual_coating.furnace(1), "annealing")])
+def test_physics_is_a_strategy_on_virtual_laboratories(lab, model):
+    bench = backtest.Laboratory(lab)
+    player: Any = backtest.STRATEGIES["ssbayes_physics"](bench, 1)
+    declared = player.campaign.declaration
+    own = {"mill": lab.name} if model == "capacity" else {}
+    assert declared.model_body["name"] == model
+    assert declared.fixed == {**lab.space.fixed, **lab.kind.fixed, **own}
+    assert set(backtest.STRATEGIES) | {"botorch"} == set(players.TITLES)
+    with pytest.raises(doe.DoeError, match="virtual mills, mixers and furnaces"):
+        backtest.run([pool()], ["ssbayes_physics"], experiments=6, seeds=1, progress=False)
 
 
 def test_an_unknown_strategy_is_named():
