@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import mixed
 from .control import WIDTH, check_levels, check_scales, of_recipe
-from .errors import CampaignError, listing, unknown
+from .errors import CampaignError, listing, percent, unknown
 from .ranking import LEVEL
 from .split_rows import readings_of
 
@@ -174,7 +174,7 @@ def _said(table: pd.DataFrame, between: str, first: object, outcome: str, level:
     ]
     return (
         f"{outcome} at the control recipe, against {between} {first}: {'; '.join(said)}. "
-        f"{level:.0%} equal-tailed intervals, counted in blocks."
+        f"{percent(level)} equal-tailed intervals, counted in blocks."
     )
 
 

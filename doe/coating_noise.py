@@ -11,7 +11,7 @@ import pandas as pd
 
 from .coating_evidence import BOTH, Evidence, Score, score
 from .coating_results import Answer
-from .errors import CampaignError, unknown
+from .errors import CampaignError, percent, unknown
 
 AT = (0.1, 0.2, 0.3, 0.4)
 """Sds of ln for one cell at which probabilities are printed."""
@@ -194,12 +194,12 @@ def break_even(
     table = pd.DataFrame({"probability": [chance(sd) for sd in sds]},
                          index=pd.Index(sds, name="sd_ln"))
     if noise == 0.0:
-        said = f"does not hold with {level:.0%} at any noise: the values contradict it"
+        said = f"does not hold with {percent(level)} at any noise: the values contradict it"
     elif noise == np.inf:
-        said = f"holds with {level:.0%} up to an sd of ln of {COARSEST:g}"
+        said = f"holds with {percent(level)} up to an sd of ln of {COARSEST:g}"
     else:
-        said = (f"holds with {level:.0%} while the sd of ln for one cell is at most {noise:.3g}, "
-                "and flips beyond")
+        said = (f"holds with {percent(level)} while the sd of ln for one cell is at most "
+                f"{noise:.3g}, and flips beyond")
     printed = ", ".join(f"{chance(sd):.3f} at {sd:g}" for sd in at)
     own = float(np.median(what.noise))
     sentence = (f"By {what.name}: \"{verdict}\" {said} (P = {printed}; the noise of this evidence "

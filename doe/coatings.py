@@ -24,7 +24,7 @@ from . import ranking
 from .coating_evidence import BOTH, WEIGHTS, Evidence, assumed, from_fit, printed, score
 from .coating_noise import BreakEven, break_even, under_noise
 from .coating_results import Answer
-from .errors import CampaignError
+from .errors import CampaignError, percent
 from .next_cell import one_more_cell
 from .ranking import LEVEL, Ranking
 
@@ -221,8 +221,8 @@ def ties(
             low, middle, high = np.exp([pair.low, pair.difference, pair.high])
             rows.append({
                 "a": a, "b": b, "p_better": pair.p_better, "p_equal": pair.p_equal,
-                "ratio": middle, f"low ({level:.0%} equal-tailed)": low,
-                f"high ({level:.0%} equal-tailed)": high, "verdict": verdict})
+                "ratio": middle, f"low ({percent(level)} equal-tailed)": low,
+                f"high ({percent(level)} equal-tailed)": high, "verdict": verdict})
     table = pd.DataFrame(rows)
     verdicts = {(r["a"], r["b"]): r["verdict"] for r in rows}
     sign = {"told apart": "<", "practically equal": "=", "not told apart": "~"}
@@ -231,7 +231,7 @@ def ties(
             for a, b in [(r["a"], r["b"])] if r["verdict"] == "not told apart"]
     equal = [f"{r['a']} and {r['b']}" for r in rows if r["verdict"] == "practically equal"]
     said = f"By {what.name}: {text} (between neighbours: < told apart with at least "
-    said += f"{told_apart:.0%}, = equal within {equal_within:.0%}, ~ neither)."
+    said += f"{percent(told_apart)}, = equal within {percent(equal_within)}, ~ neither)."
     if tied:
         said += f" Ties, with the probability that the first is better: {', '.join(tied)}."
     if equal:

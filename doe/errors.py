@@ -51,6 +51,11 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def percent(level: float) -> str:
+    """``"90%"``, ``"99.5%"``: a level as it was given, which ``:.0%`` would round to 100%."""
+    return f"{100.0 * level:.6g}%"
+
+
 def listing(values: Iterable[object], limit: int = 12) -> str:
     """Comma-separated values, cut after `limit` of them."""
     values = list(values)

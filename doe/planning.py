@@ -136,8 +136,7 @@ def plan(
     worth = _worth(table, gain)
     priority = worth if worth is not None else -np.arange(len(table), dtype=float)
     found = plan_runs.runs_of(space, table, shared, rises, priority)
-    days_given = None if days is None else (list(range(1, days + 1)) if isinstance(days, int)
-                                            else list(days))  # fmt: skip
+    days_given = _calendar(days, hours_per_day, runs_per_day)
     if runs_per_day is None and hours is None and days is not None:
         runs_per_day = 1
     asked = Request(
@@ -191,6 +190,22 @@ def _checked(
             raise CampaignError(f"a {what} is outside the space: {said}")
     extra = list(hours.per_factor) if hours else []
     return plan_runs.changing(space, list(dict.fromkeys([*prices.per_factor, *extra])))
+
+
+def _calendar(
+    days: int | Sequence[Any] | None, hours_per_day: float, runs_per_day: int | None
+) -> list[Any] | None:
+    """Names of the days, None where they are not counted; complain about what is no calendar."""
+    if not 0.0 < hours_per_day < np.inf:
+        raise CampaignError(f"hours_per_day={hours_per_day!r} must be a number of hours above 0")
+    named: Any = list(days) if np.ndim(days) == 1 else None  # pyright: ignore
+    counted: dict[str, Any] = {"runs_per_day": runs_per_day, "days": None if named else days}
+    for name, number in counted.items():
+        whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        if number is not None and not (whole and number >= 1):
+            or_names = ", or the names of the days" if name == "days" else ""
+            raise CampaignError(f"{name}={number!r} must be a whole number from 1{or_names}")
+    return named or (None if days is None else list(range(1, counted["days"] + 1)))
 
 
 def _worth(table: pd.DataFrame, gain: str | Sequence[float] | None) -> np.ndarray | None:

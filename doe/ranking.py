@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import CampaignError, unknown
+from .errors import CampaignError, percent, unknown
 
 LEVEL = 0.9
 
@@ -177,7 +177,7 @@ def compare(
     low, middle, high = np.percentile(difference, [tail, 50, 100 - tail])
     sentence = (
         f"{a} is better than {b} with probability {_probability(p_better, len(values))}; "
-        f"the difference is {middle:.3g} ({level:.0%} equal-tailed interval {low:.3g} to "
+        f"the difference is {middle:.3g} ({percent(level)} equal-tailed interval {low:.3g} to "
         f"{high:.3g})"
     )
     if equal_within:
@@ -267,7 +267,7 @@ def _rank_sentence(table: pd.DataFrame, n: int, level: float) -> str:
         text += (
             f", {second} with {_probability(table.loc[second, 'p_best'], n)}; the rank of the "
             f"first is {row['rank_lo']:g} to {row['rank_hi']:g} of {len(table)} "
-            f"({level:.0%} equal-tailed interval), and choosing it loses "
+            f"({percent(level)} equal-tailed interval), and choosing it loses "
             f"{row['expected_regret']:.2g} on average against the best"
         )
     return text + "."

@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import worth
 from .declaration import Declaration
-from .errors import CampaignError
+from .errors import CampaignError, percent
 from .factors import is_void
 from .ranking import Comparison, Ranking, compare, rank
 from .space import Space
@@ -232,8 +232,8 @@ def _recommended(
             f"predicted_high{end}": float(high[0]),
         }
         expected.append(
-            f"expected {name} {draws[:, chosen].mean():.4g} ({level:.0%} equal-tailed interval of "
-            f"the mean {low[0]:.4g} to {high[0]:.4g})"
+            f"expected {name} {draws[:, chosen].mean():.4g} ({percent(level)} equal-tailed interval "
+            f"of the mean {low[0]:.4g} to {high[0]:.4g})"
         )
     for text, p in worth.chances(declaration.goals, seen.values).items():
         values[f"P({text})"] = float(p[chosen])

@@ -26,7 +26,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from . import mixed
-from .errors import CampaignError, listing
+from .errors import CampaignError, listing, percent
 from .mixed import Mixed
 from .ranking import LEVEL
 from .split_rows import Part, units
@@ -248,8 +248,8 @@ def _told(table: pd.DataFrame, runs: int, cells: int, outcome: str, level: float
             )
         said.append(text)
     return (
-        f"{'; '.join(said)}. {level:.0%} equal-tailed intervals, from {runs} runs with {cells} "
-        "cells."
+        f"{'; '.join(said)}. {percent(level)} equal-tailed intervals, from {runs} runs with "
+        f"{cells} cells."
     )
 
 

@@ -215,6 +215,11 @@ def test_a_campaign_plans_its_open_suggestions_in_the_runs_that_it_named():
     (some(2), {"gain": [1.0]}, "one number for each of 2"),
     (some(2), {"cells": 0}, "cells=0"),
     (some(2), {"budget": -1.0}, "budget=-1.0"),
+    (some(2), {"runs_per_day": 0}, "runs_per_day=0"),
+    (some(2), {"days": 2.5}, "or the names of the days"),
+    (some(2), {"days": -1}, "days=-1"),
+    (some(2), {"days": []}, "or the names of the days"),
+    (some(2), {"days": 2, "hours": doe.Prices(run=2), "hours_per_day": 0}, "hours_per_day=0"),
 ])
 def test_bad_input(table, options, said):
     with pytest.raises(doe.CampaignError, match=said):

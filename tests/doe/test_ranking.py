@@ -115,3 +115,10 @@ def test_a_name_with_markup_is_shown_as_it_was_written(rng):
     for made in (doe.rank(draws, names=names), doe.compare(draws, *names, names=names)):
         assert "<b>" not in made._repr_html_()
         assert "&lt;b&gt;fine" in made._repr_html_()
+
+
+@pytest.mark.parametrize(("level", "said"), [(0.9, "90%"), (0.975, "97.5%"), (0.999, "99.9%")])
+def test_a_level_is_said_as_it_was_given(rng, level, said):
+    draws = rng.normal(size=(200, 2))
+    assert f"({said} equal-tailed interval" in doe.rank(draws, level=level).sentence
+    assert f"({said} equal-tailed interval" in doe.compare(draws, 0, 1, level=level).sentence
