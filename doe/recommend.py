@@ -232,8 +232,8 @@ def _recommended(
             f"predicted_high{end}": float(high[0]),
         }
         expected.append(
-            f"expected {name} {draws[:, chosen].mean():.4g} ({percent(level)} equal-tailed interval "
-            f"of the mean {low[0]:.4g} to {high[0]:.4g})"
+            f"expected {name} {draws[:, chosen].mean():.4g} ({percent(level)} equal-tailed "
+            f"interval of the mean {low[0]:.4g} to {high[0]:.4g})"
         )
     for text, p in worth.chances(declaration.goals, seen.values).items():
         values[f"P({text})"] = float(p[chosen])
