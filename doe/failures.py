@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from .plots import has_runs
 from .readings import all_given
@@ -133,7 +133,12 @@ def _laplace(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradient of the log likelihood at the mode, root of its curvature, and the inner factor."""
     middle = np.log(BEFORE / (1.0 - BEFORE))
-    g = np.zeros(len(y))
+    a, g = np.zeros(len(y)), np.zeros(len(y))
+
+    def height(a: np.ndarray) -> float:
+        g = k @ a
+        return float(weight @ log_expit(y * (middle + g)) - 0.5 * a @ g)
+
     for _ in range(NEWTON):
         p = expit(middle + g)
         gradient = weight * ((y + 1.0) / 2.0 - p)
@@ -142,9 +147,13 @@ def _laplace(
         inner = np.linalg.cholesky(np.eye(len(y)) + root[:, None] * k * root)
         b = w * g + gradient
         inside = np.linalg.solve(inner, root * (k @ b))
-        step = k @ (b - root * np.linalg.solve(inner.T, inside)) - g
-        g = g + step
-        if np.abs(step).max() < 1e-8:
+        step, share = b - root * np.linalg.solve(inner.T, inside) - a, 1.0
+        # a whole step from where most is certain would go far beyond the mode
+        while share > 1e-6 and height(a + share * step) < height(a):
+            share /= 2.0
+        a = a + share * step
+        moved, g = k @ a - g, k @ a
+        if np.abs(moved).max() < 1e-8:
             break
     p = expit(middle + g)
     root = np.sqrt(weight * p * (1.0 - p))

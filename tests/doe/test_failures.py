@@ -163,3 +163,29 @@ class TestCampaign:
         made.drop(names)
         asked = made.suggest(1)
         assert asked["n"].tolist() == [11] and "highest expected" in asked["reason"].iloc[0]
+
+
+@pytest.mark.parametrize(("failed", "worked"), [(3, 1), (6, 4), (30, 1)])
+def test_a_setting_that_failed_often_and_worked_once_is_not_given_up(failed, worked):
+    """The chance of one setting tried so often, against the integral over its logit."""
+    one = pd.DataFrame({"rpm": 900.0, "milling_min": 50.0, "batch": np.arange(failed + worked)})
+    one["status"] = np.where(one["batch"] < failed, "failed", "done")
+    works = failures.learn(SPACE, one)
+    assert works is not None and (works.failed, works.worked) == (failed, worked)
+    logit = np.linspace(-20.0, 20.0, 4001)
+    p = expit(logit)
+    middle = np.log(failures.BEFORE / (1.0 - failures.BEFORE))
+    weight = p**worked * (1.0 - p) ** failed * np.exp(
+        -0.5 * ((logit - middle) / failures.AMPLITUDE) ** 2)
+    assert works(one.head(1))[0] == pytest.approx(p @ weight / weight.sum(), abs=0.03)
+
+
+def test_the_mode_is_found_wherever_failures_lie():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        at = rng.random((int(rng.integers(5, 40)), int(rng.integers(1, 5))))
+        y = np.where(at[:, 0] + 0.2 * rng.standard_normal(len(at)) > 0.6, 1.0, -1.0)
+        k = failures._kernel(at, at)
+        slope = failures._laplace(k, y, np.ones(len(y)))[0]
+        middle = np.log(failures.BEFORE / (1.0 - failures.BEFORE))
+        np.testing.assert_allclose(slope, (y + 1) / 2 - expit(middle + k @ slope), atol=1e-6)
