@@ -29,11 +29,11 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from . import physics, surrogate
-from .compiled import BATCH, NOISE
+from .compiled import BATCH, LENGTH, NOISE
 from .errors import DoeError, counted
 from .hyperparameters import Prior
 from .plots import has_runs
-from .readings import UNNAMED, UNSPLIT, Readings, readings
+from .readings import MEMORY, UNNAMED, UNSPLIT, Readings, readings
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -173,7 +173,7 @@ def believe(
     DoeError
         If there is no reading and no physics.
     """
-    seen = readings(space, rows, objective, fixed)
+    seen = readings(space, rows, objective, fixed, MEMORY if model is None else ())
     if model is None and not len(seen):
         raise DoeError(
             f"no row has a reading of {objective}, and there is no model: nothing is known yet. "
@@ -318,6 +318,9 @@ def _alone(
     x = seen.beside(space.encode(seen.settings))
     bent = seen.repeats >= REPEATS and x.shape[1] <= TRENDS
     trend = ALONE.trend if bent else 0.0
+    theta = kept.get(f"theta_alone{key}")
+    if theta is not None and theta.shape[1] - LENGTH not in (x.shape[1], 2 * x.shape[1]):
+        theta = None  # kept by a version that knew less of other mills
     prior = replace(
         ALONE, amplitude=unsure * ALONE.amplitude, length=_length(ALONE, space), batch=batch,
         trend=trend,
@@ -330,7 +333,7 @@ def _alone(
         prior,
         scale,
         np.random.default_rng([seed, 2]),
-        theta=kept.get(f"theta_alone{key}"),
+        theta=theta,
         stated=seen.error,
         within=np.array([seen.freedom, seen.squares / scale**2]),
     )

@@ -19,7 +19,7 @@ from ..data.reading import read_rows
 from . import completion, weighing, withdrawal
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean
-from .state import State
+from .state import State, remembered
 
 NEEDS_SETTINGS = ("planned", "running", "done", "failed")
 
@@ -243,7 +243,10 @@ def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
         for label in clean.index[other]:
             notes.append(
                 f"row {label}: {name} is {clean.at[label, name]}, the campaign's is "
-                f"{declaration.fixed[name]}; kept, not used for suggestions"
+                f"{declaration.fixed[name]}; kept, "
+                + ("a related task, of which it is learned how much it tells"
+                   if name in remembered(declaration)
+                   else "not used for suggestions")
             )
     return notes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ UNNAMED = (
 )
 TASKS = 3
 """Other studies whose relatedness is learned one by one; further ones count as the last."""
+MEMORY = ("mill",)
+"""Constants whose other values are related tasks where no model knows what they change."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,18 @@ class Readings:
 
 
 def readings(
-    space: Space, rows: pd.DataFrame, objective: str, fixed: Mapping[str, Any]
-) -> Readings:
-    """Readings of ``objective`` in rows at the ``fixed`` condition whose factors are all known."""
+    space: Space, rows: pd.DataFrame, objective: str, fixed: Mapping[str, Any],
+    memory: Sequence[str] = (),
+) -> Readings:  # fmt: skip
+    """Readings of ``objective`` in rows at the ``fixed`` condition whose factors are all known.
+
+    Of the columns in ``memory`` (`MEMORY`) rows may have another value than the fixed one: another
+    mill is a related task then, and not left out.
+    """
     value = _numbers(rows, objective, np.nan)
     use = ~np.isnan(value) & all_given(rows, space.names)
     for name, wanted in fixed.items():
-        if name not in rows.columns or name in space.names:
+        if name not in rows.columns or name in space.names or name in memory:
             continue
         if isinstance(wanted, str):
             use &= _text(rows, name) == wanted
@@ -141,7 +148,7 @@ def readings(
     error = np.where(cells > 1, 0.0, sd)
     batch, unnamed = _batches(rows.iloc[at], space, means) if len(at) else (at, False)
     cells = np.where(batches > 1, np.minimum(batches, cells), cells)  # cells are no replicates
-    task = _tasks(rows, fixed)[at]
+    task = _tasks(rows, fixed, [n for n in memory if n in fixed and n not in space.names])[at]
     return Readings(settings, value[at], cells, error, freedom, squares, batch, task, unnamed)
 
 
@@ -165,19 +172,26 @@ def _text(rows: pd.DataFrame, name: str) -> np.ndarray:
     return np.array(["" if pd.isna(v) else str(v) for v in rows[name]], dtype=object)
 
 
-def _tasks(rows: pd.DataFrame, fixed: Mapping[str, Any]) -> np.ndarray:
-    """0 for own rows, then a code for each other study, the largest first.
+def _tasks(rows: pd.DataFrame, fixed: Mapping[str, Any], memory: Sequence[str]) -> np.ndarray:
+    """0 for own rows, then a code for each other study or machine, the largest first.
 
-    Own are rows without a study and those of the study that is fixed. Where there are none, all
-    rows are: nothing is to be told apart. The smallest studies share the last code.
+    Own are rows without a study and those of the study that is fixed; where there are none, all
+    rows are: nothing is to be told apart. Rows of another machine than the fixed one never are. The
+    smallest tasks share the last code.
     """
     study = _text(rows, "study")
     foreign = (study != "") & (study != str(fixed.get("study", "")))
-    if not (~foreign).any():
+    foreign &= (~foreign).any()
+    label = study.copy()
+    for name in memory:
+        other = _text(rows, name)
+        foreign |= (other != "") & (other != str(fixed[name]))
+        label = label + "/" + other
+    if not foreign.any():
         return np.zeros(len(rows), dtype=int)
-    names, count = np.unique(study[foreign], return_counts=True)
+    names, count = np.unique(label[foreign], return_counts=True)
     order = {name: k for k, name in enumerate(names[np.argsort(-count, kind="stable")], 1)}
-    return np.array([min(order[s], TASKS) if f else 0 for s, f in zip(study, foreign, strict=True)])
+    return np.array([min(order[s], TASKS) if f else 0 for s, f in zip(label, foreign, strict=True)])
 
 
 def _batches(rows: pd.DataFrame, space: Space, means: np.ndarray) -> tuple[np.ndarray, bool]:

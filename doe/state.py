@@ -17,6 +17,7 @@ from .declaration import Declaration
 from .errors import CampaignError, counted, unknown
 from .factors import Integer
 from .goals import Goals
+from .readings import MEMORY
 from .store import Event
 
 BATCH = "predicted_batch_sd"
@@ -108,10 +109,15 @@ def usable(rows: Any) -> np.ndarray:
     return good
 
 
-def at_conditions(rows: pd.DataFrame, declaration: Declaration) -> np.ndarray:
-    """Where a row was measured at the campaign's constants (those no model accounts for)."""
+def at_conditions(
+    rows: pd.DataFrame, declaration: Declaration, beside: Sequence[str] = ()
+) -> np.ndarray:
+    """Where a row was measured at the campaign's constants (those no model accounts for).
+
+    Those named ``beside`` may be others.
+    """
     good = np.ones(len(rows), dtype=bool)
-    for name in declaration.conditions:
+    for name in [n for n in declaration.conditions if n not in beside]:
         value = declaration.fixed[name]
         if isinstance(value, str):
             good &= (rows[name] == value).to_numpy()
@@ -120,13 +126,21 @@ def at_conditions(rows: pd.DataFrame, declaration: Declaration) -> np.ndarray:
     return good
 
 
+def remembered(declaration: Declaration) -> Sequence[str]:
+    """Constants whose other values are related tasks; the baselines would take them for own."""
+    alone = declaration.strategy == "bayes" and declaration.model_body is None
+    return MEMORY if alone else ()
+
+
 def learned(state: State, declaration: Declaration) -> pd.DataFrame:
     """Rows that a strategy learns from: finished, comparable, every factor given.
+
+    Those of another mill are a related task where no model tells mills apart.
 
     With ``options={"statements": True}`` and a model, published statements come along.
     """
     rows: Any = state.rows
-    good = usable(rows) & at_conditions(rows, declaration)
+    good = usable(rows) & at_conditions(rows, declaration, remembered(declaration))
     good &= rows[declaration.space.names].notna().all(axis=1).to_numpy()
     wanted = declaration.options.get("statements") and declaration.model_body is not None
     if wanted and "kind" in rows:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from ssbayes import doe
 from ssbayes.doe import belief, readings
+from ssbayes.doe import state as states
 
 SPACE = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60)])
 
@@ -57,6 +58,36 @@ def test_own_settings_are_those_tried_and_one_study_alone_is_ones_own():
     assert readings.readings(SPACE, theirs, "capacity_mAh_g", {}).tasks == 0
     fixed = readings.readings(SPACE, table, "capacity_mAh_g", {"study": "last year"})
     assert fixed.tasks == 0 and len(fixed) == 25
+
+
+def test_another_mill_is_a_related_task_like_another_study():
+    """Without physics; a model that knows mills tells them apart by itself."""
+    table, at = rows(), {"mill": "B"}
+    mills = table.assign(mill=np.where(table["study"].isna(), "B", "A"), study=None)
+    fresh = SPACE.sample(20, np.random.default_rng(9))
+    said = [
+        belief.believe(SPACE, t, objective="capacity_mAh_g", model=None, fixed=f, seed=1)
+        .mean(fresh)
+        for t, f in ((table, {}), (mills, at))
+    ]
+    assert np.array_equal(*said)
+    assert len(readings.readings(SPACE, mills, "capacity_mAh_g", at)) == 4
+    only = mills[mills["mill"] == "A"]
+    seen = readings.readings(SPACE, only, "capacity_mAh_g", at, readings.MEMORY)
+    assert seen.tasks == 1 and (seen.task == 1).all()  # never taken for the campaign's own
+
+
+def test_a_campaign_remembers_another_mill_and_ranks_its_own_settings():
+    table = rows(own=4, other=6)
+    mills = table.assign(mill=np.where(table["study"].isna(), "B", "A")).drop(columns="study")
+    made = doe.Campaign(SPACE, maximize="capacity_mAh_g", fixed={"mill": "B"}, seed=1)
+    told = made.record(mills)
+    assert sum("related task" in note for note in told.attrs["notes"]) == 6
+    assert len(states.learned(made._log.state(), made.declaration)) == 10
+    assert len(states.tried(made.results(), made.declaration)) == 4
+    other = doe.Campaign(SPACE, maximize="capacity_mAh_g", fixed={"mill": "B"}, strategy="random")
+    assert "not used" in other.record(mills).attrs["notes"][0]
+    assert len(states.learned(other._log.state(), other.declaration)) == 4
 
 
 def test_of_many_small_studies_the_largest_are_learned_one_by_one():
