@@ -412,7 +412,8 @@ class Campaign:
         Progress
             Expected gain of the next batch, probability that the recommended setting is within
             `within` of the optimum, settings practically equal to it, and how many more readings
-            would settle which of those tried is best; ``stop`` where there is a price.
+            would settle which of those tried is best, or which level of what it is to decide;
+            ``stop`` where there is a price.
         """
         from .standing import standing
 

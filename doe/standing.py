@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import asking, failures, outlook, posterior, recommend, stopping
+from . import asking, failures, learning, outlook, posterior, recommend, stopping
 from . import state as states
 from .declaration import Declaration
 from .errors import CampaignError
@@ -88,10 +88,15 @@ def standing(
     alike = _alike(*found.first.scatter(batch), run)
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
+    decide, rivals = declaration.goals.decide, None
+    if decide is not None:
+        level = pd.factorize(tried[decide])[0]
+        rivals = learning.representatives(gain, level)[1]
+        rivals[level[chosen]] = chosen  # which is another than the best only for requirements
     made = stopping.progress(
         gain, merit.averaged(at_many), merit.averaged(ahead), noise, coming,
         chosen=chosen, margin=margin, unit=unit if declaration.goals.single else "",
-        price=price, alike=alike,
+        price=price, alike=alike, rivals=rivals, decide=decide or "",
     )  # fmt: skip
     return replace(made, equal=[int(place[k]) for k in made.equal])
 

@@ -189,6 +189,8 @@ def progress(
     price: float | None = None,
     seed: int = 0,
     alike: np.ndarray | None = None,
+    rivals: np.ndarray | None = None,
+    decide: str = "",
 ) -> Progress:
     """Where a campaign stands, in one table and one sentence.
 
@@ -209,11 +211,16 @@ def progress(
         What the next batch costs, in the same unit: a gain below it is not worth having.
     alike : ndarray, optional
         As for `expected_gain`.
+    rivals : ndarray of int, optional
+        Of a campaign that is to ``decide`` among the levels of a factor: the best setting tried of
+        each level, between which the ranking is to be settled. Without it, all settings tried.
     """
     gain = expected_gain(tried, batch, coming, seed, alike)
     near = within(tried, space, chosen, margin)
     equal = equal_to(tried, chosen, margin)
-    needed = readings_to_settle(tried, noise, seed=seed, margin=margin)
+    among = np.arange(tried.shape[1]) if rivals is None else rivals
+    needed = readings_to_settle(tried[:, among], noise[among], seed=seed, margin=margin)
+    contender = f"contending {decide}" if decide else "contender"
     best = float((tried[:, chosen] >= tried.max(axis=1)).mean())
     rows = [
         ("expected gain of the next batch", gain, unit),
@@ -221,26 +228,31 @@ def progress(
         ("P(the recommended setting is the best of those tried)", best, "1"),
         ("tried settings practically equal to it (P >= 0.9)", float(len(equal)), "1"),
         (
-            f"readings of each contender until the best is known (P {SETTLED:g}, within "
+            f"readings of each {contender} until the best is known (P {SETTLED:g}, within "
             f"{margin:g})",
             float("nan") if needed is None else float(needed),
             "1",
         ),
     ]
+    if decide:
+        first = float((tried[:, chosen] >= tried[:, among].max(axis=1)).mean())
+        rows.append((f"P(its {decide} is the best, each at its best setting tried)", first, "1"))
     stop = None if price is None else bool(gain < price)
     said = (
         f"Expected of the next {counted(batch.shape[1], 'experiment')}: {gain:.3g} {unit}".rstrip()
         + f"; the recommended setting is within {margin:g} of the optimum with probability "
         f"{near:.2f}"
     )
+    which = f"which {decide} is the best" if decide else "which is the best"
     if needed == 0:
-        said += "; which of those tried is the best is known well enough"
+        told = which if decide else "which of those tried is the best"
+        said += f"; {told} is known well enough"
     elif needed is None:
-        said += f"; {MOST} more readings of each contender would not settle which is the best"
+        said += f"; {MOST} more readings of each {contender} would not settle {which}"
     else:
         said += (
-            f"; about {needed} more readings of each contender, each of a batch of its own, would "
-            "settle which is the best"
+            f"; about {needed} more readings of each {contender}, each of a batch of its own, "
+            f"would settle {which}"
         )
     if stop is not None:
         said += ". " + (

@@ -186,6 +186,17 @@ def test_a_partly_measured_suggestion_is_still_open():
     assert list(campaign.suggestions()["state"]) == ["done"]
 
 
+def test_a_reading_beside_the_objective_is_used_at_once(calls):
+    """The model learns from the energy today, from the capacity next week."""
+    campaign = begin(model=Toy())
+    campaign.record({"rpm": 600, "milling_min": 10, "bead_mm": 5, "capacity_mAh_g": 150.0})
+    campaign.suggest(1)
+    campaign.record({"suggestion": "s0001", "specific_energy_J_g": 400.0})
+    campaign.suggest(2)
+    assert calls[-1].rows["specific_energy_J_g"].tolist()[-1] == 400.0
+    assert np.isnan(calls[-1].rows["capacity_mAh_g"].iloc[-1])
+
+
 def test_the_literature_is_recorded_as_it_is_and_only_its_readings_are_used(calls):
     campaign = begin()
     table: Any = data.load("frankenberg2025_milling")

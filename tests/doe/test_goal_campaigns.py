@@ -163,6 +163,8 @@ class TestOneOutcome:
         asked = made.suggest(4)
         assert (asked["method"] != "hand").sum() >= 3 and asked["method"].iloc[0] != "hand"
         assert "which method is best" in asked["reason"].iloc[0]
+        told = made.progress(within=0.1).table["what"]
+        assert told.str.contains("contending method").any() and "its method" in told.iloc[-1]
         with pytest.raises(doe.CampaignError, match="continuous"):
             doe.Campaign(space, maximize="capacity_mAh_g", decide="milling_min")
 

@@ -97,6 +97,20 @@ def test_number_of_readings_is_that_of_two_normal_means():
     assert exact / 2.0 <= found <= exact * 2.0
 
 
+def test_deciding_is_settled_by_the_levels_and_not_by_their_settings():
+    """Two settings of one method are equal, the other method is far behind."""
+    values = draws([10.0, 10.0, 0.0], [1.0, 1.0, 1.0], 2000)
+    noise = np.full(3, 1e3)
+    given = {"chosen": 0, "margin": 0.1, "unit": ""}
+    every = stopping.progress(values, values, values, noise, noise, **given)
+    levels = stopping.progress(values, values, values, noise, noise, **given,
+                               rivals=np.array([0, 2]), decide="method")
+    assert "would not settle which is the best" in every.sentence
+    assert "which method is the best is known well enough" in levels.sentence
+    assert levels.table.iloc[-1].tolist()[1] > 0.99
+    assert levels.table["what"].iloc[-1].startswith("P(its method is the best")
+
+
 def test_equal_settings_are_named():
     values = draws([10.0, 10.2, 14.0], [0.1, 0.1, 0.1])
     assert stopping.equal_to(values, 0, 1.0) == [1]
