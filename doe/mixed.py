@@ -29,6 +29,8 @@ _CUT = 22.0
 """Posterior densities below exp(-_CUT) of the highest are left out."""
 _FARTHEST = 40.0
 """Largest standard deviation, in scales of its prior."""
+_WIDTH = 2.0
+"""Where scatters are searched, in standard deviations of the residuals at most."""
 _SMALLEST = 1e-3
 """Smallest scatter within groups, relative to the residuals: identical readings are rounded."""
 
@@ -148,16 +150,18 @@ def fit(
         shift[flat] = np.linalg.lstsq(columns[:, flat], y, rcond=None)[0]
     table = np.column_stack([columns, y - columns @ shift])
     sums = _Sums.of(table, w, group)
-    # a scatter s is searched as s / (s + scale), which has an end at infinity
-    scales = np.array([between, within])
-    least = _SMALLEST * min(residual_sd(x, y), within)
-    ends = np.array([[0.0, 1.0], [least / (least + within), 1.0]])
-    ends[:, 1] = _FARTHEST / (1.0 + _FARTHEST)
+    # a scatter s is searched as s / (s + scale), which has an end at infinity; a prior far wider
+    # than the readings must not leave all of them at one end
+    priors, spread = np.array([between, within]), residual_sd(x, y)
+    scales = np.minimum(priors, _WIDTH * spread)
+    least = _SMALLEST * min(spread, within)
+    ends = np.array([[0.0, 1.0], [least / (least + scales[1]), 1.0]])
+    ends[:, 1] = _FARTHEST * priors / (scales + _FARTHEST * priors)
 
     def value(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         sd = scales[:, None] * t / (1.0 - t)
         log_like, mean, cov = sums.solve(sd[0], sd[1], prior)
-        log_prior = -0.5 * ((sd / scales[:, None]) ** 2).sum(axis=0)
+        log_prior = -0.5 * ((sd / priors[:, None]) ** 2).sum(axis=0)
         return log_like + log_prior - 2.0 * np.log1p(-t).sum(axis=0), sd, mean, cov
 
     for _ in range(12):
@@ -179,7 +183,8 @@ def fit(
     top = log_p.max()
     mass = np.exp(log_p - top) * area
     # normalised half-normal priors and normal priors of coefficients
-    constant = np.log(2.0 / np.pi) + 0.5 * np.log(prior[~flat]).sum() - np.log(size[flat]).sum()
+    constant = np.log(2.0 / np.pi) + np.log(scales / priors).sum()
+    constant += 0.5 * np.log(prior[~flat]).sum() - np.log(size[flat]).sum()
     share = mass / mass.sum()
     use = share > 1e-12
     return Mixed(

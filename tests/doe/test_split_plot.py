@@ -250,3 +250,18 @@ class TestBadInput:
     def test_other_mistakes(self, given, said):
         with pytest.raises(doe.CampaignError, match=said):
             doe.split_plot(rows_of(), "y", **given)
+
+
+@pytest.mark.parametrize("groups", [3, 4, 8])
+def test_a_prior_far_wider_than_the_readings_costs_no_digits(groups):
+    """Three orders or five of it: nearly flat either way, and so the same interval."""
+    code = np.repeat(np.arange(groups), 3)
+    rng = np.random.default_rng(0)
+    y = 10.0 + rng.standard_normal(groups)[code] + 0.3 * rng.standard_normal(len(code))
+    one = np.ones((len(y), 1))
+    found = [mixed.fit(one, y, code, wide, wide) for wide in (1e3, 1e5)]
+    ends = [f.interval(np.ones(1), 0.9) for f in found]
+    np.testing.assert_allclose(ends[0], ends[1], atol=0.02 * (ends[1][1] - ends[1][0]))
+    # the prior of each scatter is a hundred times as thin where the readings are
+    fall = found[0].log_evidence - found[1].log_evidence
+    assert fall == pytest.approx(2.0 * np.log(100.0), abs=0.05)
