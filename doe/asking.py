@@ -13,7 +13,7 @@ from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
 from .outlook import predicts
-from .readings import UNNAMED, UNSPLIT
+from .readings import BLIND, UNNAMED, UNSPLIT
 from .space import Space
 from .state import BATCH, OPEN, PREDICTED, State
 
@@ -183,7 +183,7 @@ def _unlooked(space: Space) -> list[str]:
 def _unsaid(notes: list[str], state: State) -> list[str]:
     """The notes, without those on batches where an earlier suggestion has said them."""
     before = {n for e in state.events if e.kind == "suggest" for n in e.body["notes"]}
-    return [n for n in notes if not (n.endswith((UNSPLIT, UNNAMED)) and n in before)]
+    return [n for n in notes if not (n.endswith((UNSPLIT, UNNAMED, BLIND)) and n in before)]
 
 
 def _remarks(space: Space, entries: list[dict[str, Any]]) -> list[str]:

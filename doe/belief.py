@@ -33,7 +33,7 @@ from .compiled import BATCH, LENGTH, NOISE
 from .errors import DoeError, counted
 from .hyperparameters import Prior
 from .plots import has_runs
-from .readings import MEMORY, UNNAMED, UNSPLIT, Readings, readings
+from .readings import MEMORY, UNNAMED, UNSPLIT, Readings, blind_to, readings
 
 if TYPE_CHECKING:
     from ..models.engine.lab_model import LabModel
@@ -211,6 +211,8 @@ def believe(
         told = [part[1](settings) for part in parts]
         return _together(told, [len(p) for p in chosen])
 
+    groups = {g.name for g in getattr(model, "groups", ())}
+    notes += blind_to(rows.loc[seen.settings.index], {*groups, *space.names})
     if seen.unnamed:
         notes.append(UNNAMED)
     if model is None and not seen.told_apart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,13 @@ UNSPLIT = (
 UNNAMED = (
     "some readings name no batch: those of equal settings are taken as one batch each, as cells of "
     "it. Record repeats that are batches of their own with a label of each batch"
+)
+SHARED = ("lot", "operator")
+"""What blocks of a plan may differ in, which no model-free fit has an effect for."""
+BLIND = (
+    "it has no effect of its own here and counts as scatter, so that settings which were run in "
+    "one of them only look surer than they are. Control cells in each tell how far they are apart "
+    "(doe.bridge)"
 )
 TASKS = 3
 """Other studies whose relatedness is learned one by one; further ones count as the last."""
@@ -150,6 +157,16 @@ def readings(
     cells = np.where(batches > 1, np.minimum(batches, cells), cells)  # cells are no replicates
     task = _tasks(rows, fixed, [n for n in memory if n in fixed and n not in space.names])[at]
     return Readings(settings, value[at], cells, error, freedom, squares, batch, task, unnamed)
+
+
+def blind_to(rows: pd.DataFrame, known: Iterable[str]) -> list[str]:
+    """A note for each column of `SHARED` that differs among rows and is not among the ``known``."""
+    told = []
+    for name in [n for n in SHARED if n not in known]:
+        count = len(set(_text(rows, name)) - {""})
+        if count > 1:
+            told.append(f"{name} differs among the readings ({count} of them): {BLIND}")
+    return told
 
 
 def all_given(rows: pd.DataFrame, names: list[str]) -> np.ndarray:

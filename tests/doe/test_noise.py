@@ -10,7 +10,7 @@ import pytest
 from ssbayes import doe
 from ssbayes.doe import belief, compiled, hyperparameters, surrogate
 from ssbayes.doe.propose import estimate
-from ssbayes.doe.readings import readings
+from ssbayes.doe.readings import blind_to, readings
 
 SPACE = doe.Space([doe.Real("time", 0, 1), doe.Real("load", 0, 1)])
 ENDS = pd.DataFrame({"time": [0.05, 0.95], "load": 0.5})
@@ -299,3 +299,11 @@ def test_loud_cells_are_covered_and_the_reproducible_peak_is_found(monkeypatch):
     assert after[0] > before[0] + 0.03
     assert abs(after[1] - 0.9) < 0.07
     assert after[2] > before[2] + 0.15
+
+
+def test_lots_that_no_effect_is_learned_for_are_told():
+    rows = SPACE.sample(6, np.random.default_rng(0)).assign(
+        y=range(6), lot=["A", "A", "A", "B", "B", None], operator="one")
+    assert any(n.startswith("lot differs") for n in believed(rows).notes)
+    assert not any("differs" in n for n in believed(rows.assign(lot="A")).notes)
+    assert blind_to(rows, ["lot"]) == []
