@@ -4,7 +4,8 @@ One aim
     the outcome itself, its negative, or minus its distance from the target; less ``robust``
     standard deviations of the next cell.
 Desirability
-    the weighted geometric mean of what each outcome is good for.
+    the weighted geometric mean of what each outcome is good for, each moved to its worse side by
+    ``robust`` standard deviations of the next cell.
 Several aims without weights
     the hypervolume between a reference point and the front. It is the mean, over random
     directions, of how far the best setting reaches in that direction: with each posterior draw go
@@ -193,9 +194,10 @@ def desired(
     total = sum(d["weight"] for d in goals.desirable)
     logs: np.ndarray | float = 0.0
     for told, aim in zip(goals.desirable, goals.aims, strict=True):
-        away = goals.robust * np.asarray(sd[aim.outcome])
-        away = aim.sign * away if aim.target is None else 0.0 * away
-        good = Goal(**told).of(values[aim.outcome] - away)
+        value, side = values[aim.outcome], aim.sign
+        if aim.target is not None:  # farther from the target, on the side where it is
+            side = np.where(value < aim.target, 1.0, -1.0)
+        good = Goal(**told).of(value - goals.robust * side * np.asarray(sd[aim.outcome]))
         with np.errstate(divide="ignore"):
             logs = logs + told["weight"] / total * np.log(good)
     return np.exp(logs)

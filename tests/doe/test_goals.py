@@ -127,6 +127,13 @@ class TestWorth:
         told, sd = fixed(goals(wanted=wanted), values)
         np.testing.assert_allclose(told(values, sd), [[0.5, 0.0]])
 
+    def test_robust_holds_for_a_target_among_desirabilities_too(self):
+        wanted = [doe.Goal("a", "target", 0.0, 2.0, 1.0, target=1.0)]
+        given = goals(wanted=wanted, robust=1.0)
+        values, sd = {"a": np.array([[0.9, 1.1, 1.0, 1.0]])}, {"a": np.array([0.3, 0.3, 0.3, 0.0])}
+        told = worth.worth(given, values, sd, np.random.default_rng(0))
+        np.testing.assert_allclose(told(values, sd), [[0.6, 0.6, 0.7, 1.0]])
+
     def test_cost_turns_the_choice(self):
         values = np.array([[0.0, 1.0, 1.5]] * 4) + np.arange(4)[:, None] * [0.0, 0.3, 0.3]
         state, noise = np.array([1, 0, 0]), np.ones(3)
