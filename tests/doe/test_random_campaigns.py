@@ -17,14 +17,15 @@ OUTCOME = "capacity_mAh_g"
 
 @st.composite
 def spaces(draw):
-    """A mixture or not, numbers with and without steps, a choice, rules between them."""
+    """A mixture or not, numbers with and without steps, shared by runs or not, a choice, rules."""
     factors, rules = [], []
     if draw(st.booleans()):
         low = draw(st.floats(0.0, 0.3))
         factors.append(doe.Mixture({"am": (0.4, 0.8), "se": (low, 0.6), "cb": (0.0, 0.1)}))
         if draw(st.booleans()):
             rules.append("se >= 2 * cb")
-    factors.append(doe.Real("x", 0, 10, unit="1", step=draw(st.sampled_from([None, 0.5]))))
+    step, hard = draw(st.sampled_from([None, 0.5])), draw(st.booleans())
+    factors.append(doe.Real("x", 0, 10, unit="1", step=step, hard=hard))
     factors.append(doe.Real("t", 1, 100, unit="1", log=True))
     if draw(st.booleans()):
         factors.append(doe.Choice("sort", ["a", "b", "c"], unit=""))
@@ -33,7 +34,7 @@ def spaces(draw):
         rules.append("x * t <= 600")
     if draw(st.booleans()):
         factors.append(doe.Integer("n", 1, 4, unit="1", only_if="x > 3"))
-    return doe.Space(factors, constraints=rules)
+    return doe.Space(factors, constraints=rules, per_run=2 if hard else None)
 
 
 def filled(space, n, seed):
@@ -48,6 +49,10 @@ def goals(which):
         "target": {"target": {OUTCOME: 120.0}},
         "limit": {"maximize": OUTCOME, "require": ["porosity <= 0.5"]},
         "cost": {"minimize": OUTCOME, "cost": "1 + t"},
+        "robust": {"maximize": OUTCOME, "robust": 1.0},
+        "prices": {"maximize": OUTCOME, "prices": doe.Prices(change_over=2, run=1, cell=0.5)},
+        "desirable": {"goals": [doe.Goal(OUTCOME, "larger", 90, 150, 1.0),
+                                doe.Goal("porosity", "smaller", 0.1, 0.5, 1.0)]},
     }[which]  # fmt: skip
 
 
@@ -122,7 +127,8 @@ def check(space, which, rows, steps, folder: Path, seed, strategy="bayes") -> li
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without shrinking: a campaign takes seconds."""
-KINDS = st.sampled_from(["one", "two", "target", "limit", "cost"])
+KINDS = st.sampled_from(
+    ["one", "two", "target", "limit", "cost", "robust", "prices", "desirable"])
 SEEDS = st.integers(0, 10_000)
 
 
