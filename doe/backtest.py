@@ -259,7 +259,8 @@ def experiments_until(found: pd.DataFrame, share: float, within: float) -> dict[
 
 def report(
     found: pd.DataFrame, within: float = TOP, at: Sequence[int] = (10, 20, 30),
-    against: Sequence[str] = ("random", "skopt_gp", "skopt_forest"), share: float = 0.5,
+    against: Sequence[str] = ("random", "skopt_gp", "skopt_forest", "botorch"),
+    share: float = 0.5,
     seed: int = 0, of: Sequence[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Enhancement and acceleration of each strategy over others, paired, with intervals.
