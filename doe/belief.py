@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
 
 from . import physics, surrogate
 from .compiled import BATCH, LENGTH, NOISE
@@ -50,12 +49,12 @@ priors wide, and leave-one-out over four or five readings is mostly chance."""
 ALONE = Prior(
     amplitude=1.5, batch=0.2, noise=0.1, noise_sd=1.0, length=1.0, length_sd=1.0, trend=0.5
 )
-"""Data alone, relative to the sd of the readings (`_spread`: the amplitude is allowed more where
-they are of few settings); the length is that of one factor. It is long and
-wide: few readings cannot show wiggles, and a prior of short lengths keeps looking at corners
-(Hvarfner et al. 2024 have four times this length; half of it found fewer optima on simulated
-laboratories). The noise's trend makes it 1.6 times as large from end to end of a factor at one sd
-of its prior, cautiously: the same noise everywhere is the rule. `REPEATS` let it in."""
+"""Data alone, relative to the sd of the readings (`_spread`: the amplitude's prior has longer tails
+where they are of few settings); the length is that of one factor. It is long and wide: few readings
+cannot show wiggles, and a prior of short lengths keeps looking at corners (Hvarfner et al. 2024
+have four times this length; half of it found fewer optima on simulated laboratories). The noise's
+trend makes it 1.6 times as large from end to end of a factor at one sd of its prior, cautiously:
+the same noise everywhere is the rule. `REPEATS` let it in."""
 REPEATS = 12
 """Degrees of freedom of the scatter of cells from which on the noise may depend on the setting."""
 TRENDS = 12
@@ -315,7 +314,7 @@ def _alone(
 ) -> tuple[Values, Scatter, np.ndarray]:
     """The same without physics; the noise is learned from the readings."""
     centre = float(seen.value.mean())
-    scale, unsure = _spread(seen)
+    scale, freedom = _spread(seen)
     batch = WHOLE_PLOT if has_runs(space) or (seen.cells > 1).any() else ALONE.batch
     x = seen.beside(space.encode(seen.settings))
     bent = seen.repeats >= REPEATS and x.shape[1] <= TRENDS
@@ -324,9 +323,8 @@ def _alone(
     if theta is not None and theta.shape[1] - LENGTH not in (x.shape[1], 2 * x.shape[1]):
         theta = None  # kept by a version that knew less of other mills
     prior = replace(
-        ALONE, amplitude=unsure * ALONE.amplitude, length=_length(ALONE, space), batch=batch,
-        trend=trend,
-    )  # fmt: skip
+        ALONE, freedom=freedom, length=_length(ALONE, space), batch=batch, trend=trend
+    )
     process = surrogate.learn(
         x,
         (seen.value - centre)[None],
@@ -357,11 +355,12 @@ def _alone(
 
 
 def _spread(seen: Readings) -> tuple[float, float]:
-    """Sd of the readings that priors are relative to, and how much larger the truth's may be.
+    """Sd of the readings that priors are relative to, and its degrees of freedom.
 
-    The second is the quantile of Student's t over the normal one, with the degrees of freedom of
-    the settings: two or three that agree by chance say little of the spread over the space. The sd
-    is never below the usual known error of a reading, without which readings agree by chance only.
+    Two or three settings that agree by chance say little of the spread over the space: a half-
+    normal in units of a sd that is itself uncertain is a half-Student-t in units of its estimate.
+    The sd is never below the usual known error of a reading, without which readings agree by
+    chance only. Of one setting it is a guess, and is taken as known.
     """
     centre = abs(float(seen.value.mean()))
     count = len(seen.settings.assign(task=seen.task).drop_duplicates())
@@ -372,9 +371,7 @@ def _spread(seen: Readings) -> tuple[float, float]:
         # one setting, or equal readings but for rounding, says nothing of the spread; a tenth of
         # its size is a usual one
         scale = max(scale, 0.1 * centre) or 1e-9
-    if count == 1:
-        return scale, 1.0
-    return scale, float(t.ppf(1.0 - TAIL, count - 1) / norm.ppf(1.0 - TAIL))
+    return scale, np.inf if count == 1 else count - 1.0
 
 
 def _length(prior: Prior, space: Space) -> float:

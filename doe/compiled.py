@@ -125,25 +125,27 @@ def compiled() -> SimpleNamespace:
         level = loud(theta, x)
         return jnp.sum(freedom * level + 0.5 * squares * jnp.exp(-2.0 * level))
 
-    def log_prior(theta, half, mean, sd):
-        scales = theta - 0.5 * half * jnp.exp(2.0 * theta)
+    def log_prior(theta, half, tail, mean, sd):
+        square, safe = half * jnp.exp(2.0 * theta), jnp.where(tail > 0.0, tail, 1.0)
+        heavy = 0.5 * (1.0 + safe) / safe * jnp.log1p(safe * square)
+        scales = theta - jnp.where(tail > 0.0, heavy, 0.5 * square)
         return jnp.where(half > 0.0, scales, -0.5 * ((theta - mean) / sd) ** 2).sum()
 
-    def value(theta, x, mask, base, stated, same, bent, within, second, half, mean, sd):
+    def value(theta, x, mask, base, stated, same, bent, within, second, *prior):
         low = jnp.linalg.cholesky(covariance(theta, x, mask, base, stated, same, bent))
         inverse = jax.scipy.linalg.cho_solve((low, True), jnp.eye(x.shape[0]))
         fit = 0.5 * jnp.sum(inverse * second) + jnp.sum(jnp.log(jnp.diag(low)))
         fit = fit + scattered(theta, x, *within)
-        return fit - log_prior(theta, half, mean, sd), inverse
+        return fit - log_prior(theta, *prior), inverse
 
-    def objective(theta, x, mask, base, stated, same, bent, within, second, half, mean, sd):
+    def objective(theta, x, mask, base, stated, same, bent, within, second, *prior):
         known = (x, mask, base, stated, same, bent)
-        v, inverse = value(theta, *known, within, second, half, mean, sd)
+        v, inverse = value(theta, *known, within, second, *prior)
         slope = inverse - inverse @ second @ inverse
 
         def linear(t):
             tilt = 0.5 * jnp.sum(slope * covariance(t, *known)) + scattered(t, x, *within)
-            return tilt - log_prior(t, half, mean, sd)
+            return tilt - log_prior(t, *prior)
 
         return v, jax.grad(linear)(theta)
 

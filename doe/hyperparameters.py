@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import gammaln
+from scipy.stats import t as student
 
 from .compiled import AMPLITUDE, BATCH, LENGTH, NOISE, SLOPE, compiled, pad, padded
 
@@ -39,6 +40,9 @@ class Prior:
     trend : float
         Sd, about zero, of the change of the noise's logarithm from end to end of each column of
         the encoded settings; 0 where the noise is the same everywhere.
+    freedom : float
+        Of the amplitude, whose prior is half-Student-t with so many degrees of freedom where the
+        scale that it is relative to was itself learned from so many; infinite: half-normal.
     """
 
     amplitude: float
@@ -49,22 +53,28 @@ class Prior:
     length_sd: float
     slope: float = 1e-3
     trend: float = 0.0
+    freedom: float = np.inf
 
-    def arrays(self, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Half-normal precisions, and means and sds of logarithms (infinite where unused)."""
+    def arrays(self, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Precisions of half-normals, their tails (one over the degrees of freedom of Student's
+        t), and means and sds of logarithms (infinite where unused)."""
         count = LENGTH + (2 * d if self.trend else d)
         half = np.zeros(count)
         half[[AMPLITUDE, BATCH, SLOPE]] = self.amplitude**-2, self.batch**-2, self.slope**-2
+        tail = np.zeros(count)
+        tail[AMPLITUDE] = 1.0 / self.freedom
         mean, lengths = np.zeros(count), slice(LENGTH, LENGTH + d)
         mean[NOISE], mean[lengths] = np.log(self.noise), np.log(self.length)
         sd = np.full(count, np.inf)
         sd[NOISE], sd[lengths], sd[LENGTH + d :] = self.noise_sd, self.length_sd, self.trend
-        return half, mean, sd
+        return half, tail, mean, sd
 
     def sample(self, n: int, d: int, rng: np.random.Generator) -> np.ndarray:
         """Logarithms of ``n`` draws, shape ``(n, 4 + d)``, or with a trend ``(n, 4 + 2 d)``."""
-        half, mean, sd = self.arrays(d)
+        half, _, mean, sd = self.arrays(d)
         z = rng.standard_normal((n, len(half)))
+        if np.isfinite(self.freedom):
+            z[:, AMPLITUDE] *= np.sqrt(self.freedom / rng.chisquare(self.freedom, n))
         with np.errstate(divide="ignore", invalid="ignore"):
             scales = np.log(np.abs(z)) - 0.5 * np.log(half)
             return np.where(half > 0.0, scales, mean + np.where(np.isfinite(sd), sd, 0.0) * z)
@@ -72,9 +82,13 @@ class Prior:
     def log_density(self, theta: np.ndarray) -> np.ndarray:
         """Normalised log density of such draws ``theta``, shape ``(n,)``."""
         many = theta.shape[-1] - LENGTH
-        half, mean, sd = self.arrays(many // 2 if self.trend else many)
+        half, _, mean, sd = self.arrays(many // 2 if self.trend else many)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scales = 0.5 * np.log(2.0 * half / np.pi) + theta - 0.5 * half * np.exp(2.0 * theta)
+            square = half * np.exp(2.0 * theta)
+            scales = 0.5 * np.log(2.0 * half / np.pi) + theta - 0.5 * square
+            if np.isfinite(self.freedom):
+                at = theta[..., AMPLITUDE] + 0.5 * np.log(half[AMPLITUDE])
+                scales[..., AMPLITUDE] = np.log(2.0) + at + student.logpdf(np.exp(at), self.freedom)
             logs = -0.5 * ((theta - mean) / sd) ** 2 - np.log(sd * np.sqrt(2.0 * np.pi))
         return np.where(half > 0.0, scales, logs).sum(-1)
 

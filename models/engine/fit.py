@@ -313,6 +313,35 @@ class Fit:
         values = self.response().evaluate((output,), settings, of=model)[output]
         return xr.DataArray(values, dims=("draw", "setting"), name=name)
 
+    def reweighted(self, rows: pd.DataFrame | Mapping[str, Any], seed: int = 1) -> Fit:
+        """The fit as it would be with more rows, without sampling: for what-if questions.
+
+        Draws are resampled with Pareto-smoothed importance weights. Levels that are new (a batch
+        not seen) get effects of their own.
+
+        Parameters
+        ----------
+        rows
+            New rows of readings, in the columns of the table fitted.
+        seed
+            Seed of the effects of new levels and of the resampling.
+
+        Returns
+        -------
+        Fit
+            Of the table and the rows; ``options`` has ``khat`` (above 0.7, which is also warned
+            of, only another fit tells) and ``effective_draws`` (number of equally weighted draws
+            that are worth as much).
+
+        Raises
+        ------
+        ValueError
+            If a row is a published mean, a bound or a statement, or the levels outgrow the fit's.
+        """
+        from .reweighting import reweighted
+
+        return reweighted(self, rows, seed)
+
     def thin(self, count: int) -> np.ndarray:
         """Evenly spaced flat indices of ``count`` draws over all chains."""
         return np.linspace(0, self.n_draws - 1, min(count, self.n_draws)).astype(int)

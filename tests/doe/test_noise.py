@@ -1,14 +1,17 @@
 """Noise that depends on the setting, and stated scatter, in the belief without physics."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from ssbayes import doe
 from ssbayes.doe import belief, compiled, hyperparameters, surrogate
+from ssbayes.doe.compiled import AMPLITUDE
 from ssbayes.doe.propose import estimate
 from ssbayes.doe.readings import blind_to, readings
 
@@ -83,14 +86,14 @@ def test_density_of_scatter_and_its_gradient_are_the_written_out_ones():
     n, size = 5, 32
     x, freedom = rng.random((n, 2)), np.array([2.0, 0.0, 4.0, 1.0, 0.0])
     squares = np.where(freedom > 0, rng.random(n) + 0.5, 0.0)
-    half, mean, sd = PRIOR.arrays(2)
+    prior = PRIOR.arrays(2)
     zero, zeros = np.zeros(size), np.zeros((size, size))
     given = [compiled.pad(a, size) for a in (x, np.ones(n), np.full(n, 0.8))]
 
     def asked(theta, on):
         within = compiled.pad(on * np.array([freedom, squares]), size, (1,))
         value, slope = compiled.compiled().objective(
-            theta, *given, zero, zeros, zeros, within, zeros, half, mean, sd)
+            theta, *given, zero, zeros, zeros, within, zeros, *prior)
         return float(value), np.asarray(slope)
 
     here = np.array([0.1, -0.5, -1.0, -3.0, -0.3, 0.2, 0.6, -0.4])
@@ -139,7 +142,7 @@ def test_a_reading_with_a_large_stated_error_is_leaned_on_less():
                  objective="y", seed=1).draws.mean() - at["load"].iloc[0] - 0.1
         for sd in (0.0, 6.0)
     ]  # fmt: skip
-    assert pulled[0] > 0.75 and pulled[1] < 0.4 * pulled[0]
+    assert pulled[0] > 0.6 and pulled[1] < 0.4 * pulled[0]
 
 
 def test_batches_are_told_apart_by_the_readings_that_are_used_and_no_others():
@@ -265,6 +268,25 @@ def test_three_readings_that_agree_by_chance_do_not_narrow_the_whole_space():
         low, high = np.quantile(mean, [0.05, 0.95], axis=0)
         held.append(np.mean((low < truth(at)) & (truth(at) < high)))
     assert np.mean(held) > 0.75
+
+
+@pytest.mark.parametrize("freedom", [1.0, 3.0, np.inf])
+def test_the_amplitudes_prior_is_half_student_t(freedom):
+    prior = replace(PRIOR, freedom=freedom)
+    drawn = np.exp(prior.sample(20_000, 2, np.random.default_rng(0))[:, AMPLITUDE])
+    shape = stats.t(freedom) if np.isfinite(freedom) else stats.norm()
+    for q in (0.25, 0.5, 0.9):
+        edge = 1.5 * shape.ppf(0.5 + 0.5 * q)
+        assert np.mean(drawn < edge) == pytest.approx(q, abs=5 * np.sqrt(q * (1 - q) / 20_000))
+    theta = np.zeros((2, 8))
+    theta[:, AMPLITUDE] = np.log([1.5, 6.0])
+    ratio = np.subtract(*prior.log_density(theta))
+    expected = np.subtract(*(shape.logpdf([1.0, 4.0]) + theta[:, AMPLITUDE]))
+    assert ratio == pytest.approx(expected)
+    fixed = (np.zeros((4, 2)), np.zeros(4), np.ones(4), np.zeros(4), np.zeros((4, 4)),
+             np.zeros((4, 4)), np.zeros((2, 4)), np.zeros((4, 4)), *prior.arrays(2))  # fmt: skip
+    told = -np.subtract(*compiled.compiled().assess(theta, *fixed))
+    assert told == pytest.approx(expected, abs=1e-6)
 
 
 def test_cells_of_one_setting_say_nothing_of_the_spread_over_the_space():

@@ -175,6 +175,46 @@ class TestPosterior:
         assert not models.get("milling").graph({}).model.deterministics
 
 
+class TestReweighting:
+    """What if these rows came too? Against the closed form of the posterior of both."""
+
+    def of(self, fit, rows, table):
+        more = pd.concat([table, rows], ignore_index=True)
+        again, (mean, covariance) = fit.reweighted(rows), exact(more)
+        draws = again.parameters()
+        flat = np.stack([draws["toy.level"], draws["toy.slope"]], axis=1)
+        sd = np.sqrt(np.diag(covariance))[:2]
+        ess = min(again.options["effective_draws"], fit.convergence.table["ess_bulk"].min())
+        assert np.abs((flat.mean(axis=0) - mean[:2]) / sd).max() < 5.0 / np.sqrt(ess)
+        np.testing.assert_allclose(flat.std(axis=0), sd, rtol=5.0 / np.sqrt(ess))
+        return again
+
+    def test_one_more_cell_of_a_known_batch(self, fit, table):
+        cell = table.tail(1).assign(cell="one more", capacity_mAh_g=150.0)
+        again = self.of(fit, cell, table)
+        assert again.options["khat"] < 0.7 and again.encoded.levels == fit.encoded.levels
+
+    def test_a_new_batch_has_an_effect_of_its_own(self, fit, table):
+        rows = table.head(3).assign(batch="new", milling_min=20.0, capacity_mAh_g=165.0)
+        again = self.of(fit, rows, table)
+        assert len(again.encoded.levels["batch"]) == len(fit.encoded.levels["batch"]) + 1
+        low, high = again.predict(rows.head(1), outcome="capacity_mAh_g").quantile([0.05, 0.95])
+        assert low < 165.0 < high
+
+    def test_rows_that_move_it_too_far_are_told(self, fit, table, caplog):
+        far = simulated(8, 3, seed=5).assign(capacity_mAh_g=30.0)
+        far["batch"] = "far " + far["batch"]
+        with caplog.at_level("WARNING", logger="ssbayes"):
+            assert fit.reweighted(far).options["khat"] > 0.7
+        assert "fit the table with them" in caplog.text
+
+    def test_more_batches_than_there_is_room_for_are_refused(self, fit):
+        many = simulated(15, 1, seed=6)
+        many["batch"] = "more " + many["batch"]
+        with pytest.raises(ValueError, match="20 levels of batch are more than the 16"):
+            fit.reweighted(many)
+
+
 class TestReadings:
     def test_mean_of_cells_counts_as_so_many(self, fit, table):
         one = table.assign(capacity_mAh_g_n=4.0)
