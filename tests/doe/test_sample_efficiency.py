@@ -105,6 +105,19 @@ def test_the_table_shows_each_law_and_says_simulated(benchmark, scores):
     assert "90 % equal-tailed" in text
 
 
+def test_a_small_run_of_the_table_has_our_line_beside_the_peers(benchmark, scores):
+    """Two mills, six experiments; physics plays in the long run only, for its sampler compiles."""
+    strategies = ["random", "skopt_gp", "none"]
+    done = pd.DataFrame([benchmark.play("gp", k, s, (6,)) for k in (0, 1) for s in strategies])
+    starts = done.groupby("seed")["settings"].agg(lambda made: len({str(m[:4]) for m in made}))
+    assert starts.tolist() == [1, 1] and set(done["kind"]) == {"simulated"}
+    judged = [r[6] for r in done["recommended_ratio"]]
+    assert len(judged) == 6 and all(0.0 < r <= 1.0 for r in judged)
+    text = scores.report(done, (6,), benchmark.PROTOCOL)
+    for line in ("scikit-optimize GP | recommended", "no physics | minus scikit-optimize GP"):
+        assert line in text
+
+
 def made_up(strategy, found_after, most=8):
     """Campaigns that have found it from the given numbers of experiments on."""
     return pd.DataFrame([
