@@ -248,7 +248,8 @@ def build(x: Inputs) -> None:
                         x.quantity("specific_energy"))
 
 
-ALIKE = ("capacity_basis", "capacity_cycles", "charge_mode")
+ALIKE = ("capacity_basis", "capacity_cycles", "charge_mode", "window")
+"""What capacities must agree in; what one C means (``c_rate_basis_mAh_g``) is converted."""
 
 MODEL = LabModel(
     "capacity", build,
@@ -261,7 +262,6 @@ MODEL = LabModel(
         Outcome("capacity_mAh_g", "StudentT", alike=ALIKE), Outcome("utilization", optional=True),
         Outcome("specific_energy_J_g", "LogNormal", optional=True), *MARKERS,
     ),
-    context=("window",),
     encoders=(statement_encoder("capacity_mAh_g", "specific_energy_J_g"), check_anodes),
     extra_rows=path_rows("capacity_mAh_g", PATH),
     accept=0.9,

@@ -207,7 +207,7 @@ MODEL = LabModel(
     groups=(Group("carbon_type", varies=False, reference=NONE), Group("batch")),
     outcomes=(Outcome("capacity_mAh_g", "StudentT", alike=ALIKE),
               Outcome("utilization", optional=True),
-              Outcome("active_capacity_mAh_g", optional=True),
+              Outcome("active_capacity_mAh_g", alike=("charge_mode", "window"), optional=True),
               Outcome("ionic_mS_cm", "LogNormal", optional=True),
               Outcome("electronic_mS_cm", "LogNormal", optional=True)),
     context=("composition", "active_volume_fraction", "mixed_density_g_mL", "technique",

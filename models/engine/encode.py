@@ -331,9 +331,13 @@ def _refuse_pooling(rows: pd.DataFrame, model: LabModel, columns: dict[str, np.n
                     + (" ..." if seen.eq(kind).sum() > 4 else "")
                     for kind in kinds
                 )
+                mend = f"Convert the rows to one {column}"
+                if "" in kinds:
+                    mend = f"Write {column} into the rows that do not state it"
+                    mend += f", convert all to one {column}" if len(kinds) > 2 else ""
                 raise ValueError(
-                    f"{outcome.name} of unlike {column} would be pooled ({where}). Convert the "
-                    f"rows to one {column}, fit them apart, or say pool=[{column!r}]"
+                    f"{outcome.name} of unlike {column} would be pooled ({where}). {mend}, fit "
+                    f"them apart, or say pool=[{column!r}]"
                 )
 
 

@@ -355,6 +355,7 @@ def test_results_that_do_not_say_their_kind_are_taken_as_the_literatures_and_tha
     table, notes = physics.comparable(rows, model)
     assert len(encode(table, model).columns["capacity_mAh_g__row"]) == 4 + 2
     assert len(notes) == 1 and "(2) are taken as the others: capacity_basis gross" in notes[0]
+    assert "window 2.2-3.7 V vs In/InLi" in notes[0]
     assert rows["capacity_basis"].iloc[-1] is None or pd.isna(rows["capacity_basis"].iloc[-1])
     assert physics.comparable(own, model)[1] == physics.comparable(printed, model)[1] == []
     mixed = rows.assign(charge_mode=[*printed["charge_mode"], "CCCV", "CCCV"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from scipy import stats
 from ssbayes import data, models
 from ssbayes.models import capacity
 from ssbayes.models.engine import checks
+from ssbayes.models.engine.encode import encode
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -171,6 +174,19 @@ def test_unlike_capacities_are_not_pooled(table: pd.DataFrame) -> None:
     mixed.loc[rows[0], "charge_mode"] = "CCCV"
     with pytest.raises(ValueError, match="unlike charge_mode would be pooled"):
         models.get("capacity").fit(mixed)
+
+
+def test_two_windows_are_not_pooled_and_the_mend_is_told(table: pd.DataFrame) -> None:
+    model = models.get("capacity")
+    encode(table, model)
+    read = table["capacity_mAh_g"].notna()
+    narrow = table.assign(window=table["window"].mask(read & read.cumsum().eq(2), "2.5-3.7 V"))
+    with pytest.raises(ValueError, match=r"unlike window .*Convert the rows to one window"):
+        encode(narrow, model)
+    silent = table.assign(window=table["window"].mask(read & read.cumsum().eq(2)))
+    with pytest.raises(ValueError, match=r"Write window into the rows that do not .*pool=\['win"):
+        encode(silent, model)
+    encode(silent, replace(model, pooled=("window",)))
 
 
 def test_unknown_prior_is_named_with_the_nearest() -> None:
