@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from ssbayes import data, models
 from ssbayes.models import comparison, electrode, mixing
 from ssbayes.models.engine import encode
@@ -176,14 +177,14 @@ def test_a_next_batch_is_of_a_new_operator_where_the_batch_sd_does_not_hold_that
     assert "of a new operator" in note["told"] and "operator, day" in note["not told"]
 
 
-def kept_draws(model, rows):
+def kept_draws(model, rows, draws=5):
     """A fit of simulated rows whose draws are all alike."""
     numbers = {"utilization": 0.9, "active_capacity": 201.0, "rate_loss": 0.32, "rate_power": 0.6,
                "batch_sd": 3.0, "cell_sd": 4.0, "static_share": 0.8, "kinetic_growth": 0.3,
                "active_scatter": 4.0, "reference_error": 0.0, "noise_nu": 8.0,
                "utilization_noise": 0.005, "anode_cost": 0.2, "operator_sd": 12.0}
     return models.Fit.from_draws(model, pd.DataFrame(rows), {
-        name: np.full((5, *shape), numbers[name.partition(".")[2]])
+        name: np.full((draws, *shape), numbers[name.partition(".")[2]])
         for name, shape in model.graph({}).shapes.items() if name.partition(".")[2] in numbers})
 
 
@@ -219,6 +220,30 @@ def test_printed_spreads_tell_what_they_hold(model):
     assert not comparison.lacking(fit, "hand") and not comparison.lacking(fit, "machine")
     one = kept_draws(model, printed[printed["row_id"].eq("g4")])
     assert list(comparison.lacking(one, "hand")) == ["batch"]
+
+
+def test_margins_and_quantiles_are_those_of_the_next_batch_and_cell(model):
+    rows = {"method": ["hand", "hand", "mill", "mill"], "batch": ["1", "2", "3", "4"],
+            "cell": ["a", "b", "c", "d"], "c_rate": 0.1,
+            "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0]}
+    fit = kept_draws(model, rows, draws=4000)  # both methods alike: sd 3 of batches, 4 of cells
+    plain = mixing.compare(fit, "hand", "mill")
+    found = mixing.compare(fit, "hand", "mill", better_by=1.5, quantile=0.1)
+    assert list(found.table.index[:7]) == list(plain.table.index) and len(found.table) == 10
+    asked = found.table.iloc[7:]
+    assert asked.index.str.startswith("hand better by 1.5 mAh/g or more in the ").all()
+    # three standard errors of a share of 4,000 draws are 0.024
+    expected = [0.0, stats.norm.sf(1.5 / (3 * 2**0.5)), stats.norm.sf(1.5 / (5 * 2**0.5))]
+    assert asked["probability"].to_numpy() == pytest.approx(expected, abs=0.024)
+    below = found.quantiles["10 % quantile, mAh/g"].loc["hand"]
+    off = below - mixing.at_rate(fit, "hand", 0.1)["mean"][0]
+    assert off["mean"] == pytest.approx(0.0)
+    assert off["next batch"] == pytest.approx(3 * stats.norm.ppf(0.1), abs=0.15)
+    assert off["next cell"] == pytest.approx(5 * stats.norm.ppf(0.1), abs=0.25)
+    assert "5 % quantile, mAh/g" in plain.quantiles and "probability of 5 %" in plain.sentence
+    for wrong in ({"better_by": -1.0}, {"equal_within": np.nan}, {"quantile": 5}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            mixing.compare(fit, "hand", "mill", **wrong)
 
 
 def test_numbers_of_a_plan_and_a_missing_method_are_named(model):
