@@ -1,8 +1,8 @@
 """Suggestion cards: what a suggestion is for, on one page for the bench.
 
 A card holds what is expected of the next cell, why the setting was chosen, the nearest run that was
-done, E_m where the model knows it, what to weigh where the setting is a recipe, what it costs, and
-which reading would change the plan.
+done, E_m and the regime of milling where the model knows them, what to weigh where the setting is a
+recipe, what it costs, and which reading would change the plan.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ def card(declaration: Declaration, state: State, name: str) -> Card:
     tried = states.tried(state.rows, declaration)
     if len(tried):
         lines["nearest run done"] = nearest(declaration, state, setting, tried)
-    energy = _energy(declaration, state, setting)
-    if energy:
-        lines["specific energy"] = energy
+    lines |= _milling(declaration, state, setting)
     if region := space.remarks(setting)[0]:
         lines["known of this region"] = "; ".join(region)
     weigh = _weighing(declaration, setting)
@@ -217,22 +215,34 @@ def _said(name: str, value: Any, unit: str) -> str:
     return f"{name} {shown}" + (f" {unit}" if unit not in ("", "1") else "")
 
 
-def _energy(declaration: Declaration, state: State, setting: pd.DataFrame) -> str | None:
-    """E_m of the setting where the model knows it, from its draws."""
+def _milling(declaration: Declaration, state: State, setting: pd.DataFrame) -> dict[str, str]:
+    """E_m of the setting and its regime where the model knows them, from its draws."""
     if declaration.model is None or not outlook.predicts(declaration.model, ENERGY):
-        return None
+        return {}
     kept = posterior.kept(state)
-    if kept is None or ENERGY in declaration.outcomes:
-        return None
+    if kept is None:
+        return {}
+    from ..models import regime
     from .physics import Physics
 
     told = Physics.learn(
         declaration.model, states.learned(state, declaration), declaration.space, ENERGY,
         declaration.fixed, declaration.seed, declaration.options, dict(kept),
     )  # fmt: skip
-    draws = told.mean(setting)[:, 0]
-    low, high = np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return f"{np.median(draws):.3g} J/g ({LEVEL:.0%} equal-tailed interval {low:.3g} to {high:.3g})"
+    lines = {}
+    if ENERGY not in declaration.outcomes:
+        draws = told.mean(setting)[:, 0]
+        low, high = np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+        lines["specific energy"] = (
+            f"{np.median(draws):.3g} J/g ({LEVEL:.0%} equal-tailed interval {low:.3g} to "
+            f"{high:.3g})")  # fmt: skip
+    if regime.tells(told.response.fit):
+        row = regime.regime(told.response.fit, setting.assign(**told.fixed)).iloc[0]
+        lines["regime of milling"] = (
+            f"{row['regime']}; stress energy above the contact threshold with P "
+            f"{row['p_above_threshold']:.2f}, damage-dominated (gentler milling would give more) "
+            f"with P {row['p_damage_dominated']:.2f}")
+    return lines
 
 
 def _cost(declaration: Declaration, setting: pd.DataFrame) -> str:

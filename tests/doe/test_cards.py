@@ -1,9 +1,11 @@
 """Suggestion cards: what is expected, what is near, and which reading would change the plan."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from ssbayes import doe
-from ssbayes.doe import cards
+from ssbayes import doe, models
+from ssbayes.doe import cards, physics
+from ssbayes.models.engine.fit import before_data
 
 SPACE = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60, log=True)])
 
@@ -108,3 +110,21 @@ def test_a_card_speaks_of_the_setting_that_is_recommended(wanted):
         assert (f"{best['n']:g} n" in told) == (n != best["n"]), told
         assert ("known of this region" in lines) == (n > 8)
         assert ("porosity of the next cell" in lines["expected"]) == ("require" in wanted)
+
+
+def test_a_card_says_the_energy_and_the_regime_where_the_model_knows_them(monkeypatch):
+    fixed = {"c_rate": 0.1, "mill": "Pulverisette 7"}
+    made = doe.Campaign(SPACE, maximize="capacity_mAh_g", model="capacity", fixed=fixed)
+    setting = pd.DataFrame({"rpm": [200.0], "milling_min": [5.0]})
+    prior = before_data(models.get("capacity"), setting.assign(**fixed), 200, 1)
+    told = physics.Physics(prior.response(cards.ENERGY), cards.ENERGY, fixed)
+    monkeypatch.setattr(physics.Physics, "learn", lambda *given: told)
+    monkeypatch.setattr(cards.posterior, "kept", lambda state: {})
+    monkeypatch.setattr(cards.states, "learned", lambda state, declaration: None)
+    lines = cards._milling(made.declaration, None, setting)
+    assert list(lines) == ["specific energy", "regime of milling"]
+    assert "J/g (90% equal-tailed" in lines["specific energy"]
+    said = lines["regime of milling"]
+    assert "above the contact threshold with P 0." in said and "damage-dominated (gentler" in said
+    plain = doe.Campaign(SPACE, maximize="capacity_mAh_g")
+    assert cards._milling(plain.declaration, None, setting) == {}
