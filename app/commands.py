@@ -239,14 +239,18 @@ def withdraw(given: Namespace) -> None:
 
 def rank(given: Namespace) -> None:
     """Print and write the ranking of the settings tried."""
+    from ..doe.errors import percent
+
     campaign = existing(given.store)
     with show.working("ranking the settings tried"):
         ranking = campaign.rank()
     if show.write(ranking.table, given.out):
         return
     show.table(ranking.table, f"{campaign.objective}, best first; intervals: "
-               f"{ranking.level:.0%} equal-tailed, mean of the setting")
+               f"{percent(ranking.level)} equal-tailed, mean of the setting")
     show.say(ranking.sentence)
+    for note in ranking.notes:
+        show.say(note)
 
 
 def existing(store: str) -> Campaign:

@@ -38,10 +38,12 @@ def capacity_over_energy(
     simulated
         Whether the readings are simulated; the figure then says so.
     """
+    from ..doe.errors import percent
+
     figure, axes = _axes(6.4, 3.6)
     low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=0)
     axes.fill_between(energy, low, high, color=BLUE, alpha=0.2, linewidth=0,
-                      label=f"{level:.0%} equal-tailed interval of the mean")
+                      label=f"{percent(level)} equal-tailed interval of the mean")
     axes.plot(energy, middle, color=BLUE, label="median")
     axes.plot(readings["specific_energy_J_g"], readings["capacity_mAh_g"], "o", color=ORANGE,
               label="simulated readings" if simulated else "published readings")
@@ -77,6 +79,8 @@ def intervals(
     cell_sd
         Column with the spread of the next cell, drawn as a thin line of plus-minus one sd.
     """
+    from ..doe.errors import percent
+
     figure, axes = _axes(6.4, 0.9 + 0.38 * len(table))
     y = np.arange(len(table))[::-1]
     mean = table["predicted_mean"].to_numpy(dtype=float)
@@ -85,7 +89,7 @@ def intervals(
         axes.hlines(y, mean - sd, mean + sd, color=GREY, linewidth=1,
                     label="next cell, mean ± 1 sd")
     axes.hlines(y, table["predicted_low"], table["predicted_high"], color=BLUE, linewidth=4,
-                alpha=0.5, label=f"mean of the setting, {level:.0%} equal-tailed interval")
+                alpha=0.5, label=f"mean of the setting, {percent(level)} equal-tailed interval")
     axes.plot(mean, y, "o", color=BLUE)
     axes.set_yticks(y, labels)
     axes.set_ylim(-0.6, len(table) + 0.2)

@@ -30,7 +30,8 @@ _NODES = norm.ppf((np.arange(32) + 0.5) / 32)
 
 @dataclass(frozen=True)
 class Pick:
-    """One choice: the setting's column, whether it repeats one, the gain expected of it."""
+    """One choice: the setting's column, whether it repeats one, the gain expected of one reading
+    of it in view of those picked before, whatever it costs and if its process works."""
 
     index: int
     repeat: bool
@@ -134,16 +135,19 @@ def greedy(
     for _ in range(n):
         # an expected value itself is no gain that a weight could multiply
         each = 1.0 if weight is None or not (state != NEW).any() else weight
-        by_new = np.where(legal & (state == NEW), each * gains(values, state), -np.inf)
-        at, gain, repeat = int(np.argmax(by_new)), float(by_new.max()), False
+        rise = gains(values, state)
+        by_new = np.where(legal & (state == NEW), each * rise, -np.inf)
+        at, most, repeat = int(np.argmax(by_new)), float(by_new.max()), False
+        gain = float(rise[at])
         if len(contenders):
-            by_repeat = knowledge(again, spread, contenders)
-            by_repeat = by_repeat if weight is None else weight[tried[contenders]] * by_repeat
-            if by_repeat.max() > gain:
-                where = int(contenders[np.argmax(by_repeat)])
-                at, gain, repeat = int(tried[where]), float(by_repeat.max()), True
+            told = knowledge(again, spread, contenders)
+            by_repeat = told if weight is None else weight[tried[contenders]] * told
+            if by_repeat.max() > most:
+                k = int(np.argmax(by_repeat))
+                where, most = int(contenders[k]), float(by_repeat[k])
+                at, gain, repeat = int(tried[where]), float(told[k]), True
                 again = after_reading(again, where, spread[where], rng)
-        if gain == -np.inf:
+        if most == -np.inf:
             order = np.lexsort((-values.mean(axis=0), count, waiting, ~legal))
             at, gain, repeat = int(order[0]), 0.0, True
         picks.append(Pick(at, repeat, gain))

@@ -15,7 +15,7 @@ from .errors import CampaignError, listing
 from .outlook import predicts
 from .readings import BLIND, UNNAMED, UNSPLIT
 from .space import Space
-from .state import BATCH, OPEN, PREDICTED, State
+from .state import BATCH, GAIN, OPEN, PREDICTED, State
 
 START = 4
 
@@ -64,9 +64,9 @@ def new_suggestions(
                 f"strategy {declaration.strategy!r} proposed {len(settings)} settings for {rest}, "
                 "or some outside the space"
             )
-        predicted = proposal.predicted.to_dict("records")
+        predicted, gain = proposal.predicted.to_dict("records"), proposal.gain or [None] * rest
         entries += [
-            _entry(setting, predicted[i], proposal.reason[i])
+            _entry(setting, predicted[i], proposal.reason[i], gain[i])
             for i, setting in enumerate(settings.to_dict("records"))
         ]
         body |= {"weight": plain(proposal.weight), "notes": notes + _unsaid(proposal.notes, state)}
@@ -197,11 +197,13 @@ def _remarks(space: Space, entries: list[dict[str, Any]]) -> list[str]:
 
 
 def _entry(
-    setting: Mapping[Any, Any], predicted: Mapping[Any, Any] | None, reason: str
-) -> dict[str, Any]:
+    setting: Mapping[Any, Any], predicted: Mapping[Any, Any] | None, reason: str,
+    gain: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
     values = {k: None if predicted is None else plain(float(predicted[k])) for k in PREDICTED}
     if values[BATCH] is None:  # a file says it where it is known
         del values[BATCH]
     further = {k: plain(float(v)) for k, v in (predicted or {}).items() if k not in PREDICTED}
     entry = {"settings": {k: plain(v) for k, v in setting.items()}, **values}
+    entry |= {} if gain is None else {GAIN: plain(gain)}
     return entry | {"reason": str(reason)} | ({"further": further} if further else {})

@@ -162,8 +162,11 @@ def bridge(
         made, orient="index", columns=["blocks", "cells", "offset", "low", "high", "sd", "usable"]
     )
     table.index.name = between
+    notes = _notes(table, between, first) + mixed.slips(
+        found, outcome, between=("block_sd", block_sd), within=("cell_sd", cell_sd)
+    )
     return Bridge(table, between, first, outcome, _said(table, between, first, outcome, level),
-                  _notes(table, between, first), level)  # fmt: skip
+                  notes, level)  # fmt: skip
 
 
 def _said(table: pd.DataFrame, between: str, first: object, outcome: str, level: float) -> str:

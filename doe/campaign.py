@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from . import asking, intake, posterior, recommend, withdrawal
+from . import asking, completion, failures, intake, posterior, recommend, withdrawal
 from . import state as states
 from .declaration import Declaration, declare
 from .errors import CampaignError, unknown
+from .failures import Record
 from .log import Log
 from .noted import noted
 from .posterior import Views
@@ -186,9 +187,14 @@ class Campaign:
             interval ``predicted_low`` to ``predicted_high`` for the mean of the setting,
             ``predicted_batch_sd`` (sd of the mean of the next batch; NaN where batches cannot be
             told from cells), ``predicted_cell_sd`` (sd of one reading of the next cell),
-            ``reason``; with several outcomes the same of each (``predicted_mean_porosity``), with
-            requirements ``predicted_p_meets``. Remarks stand below it and in ``attrs["notes"]``.
+            ``order`` (in which to run them, 1 first: drawn, but runs that share hard-to-change
+            factors stay together, and times at which samples of a run are taken rise; what is
+            topped up later comes after what is open; `sequence.order`), ``reason``; with several
+            outcomes the same of each (``predicted_mean_porosity``), with requirements
+            ``predicted_p_meets``. Remarks stand below it and in ``attrs["notes"]``.
         """
+        from . import sequence
+
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
             raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")
 
@@ -203,7 +209,11 @@ class Campaign:
         state = self._log.state()
         told = [c for c in state.suggestions if c.startswith("predicted_")]
         names = [*self.space.names, *PREDICTED, *(c for c in told if c not in PREDICTED), "reason"]
-        table = state.open(by)[names].reset_index()
+        table = state.open(by)[names]
+        if completion.has_order(self.declaration):
+            drawn = sequence.order(self.declaration, state, by)
+            table.insert(len(names) - 1, completion.ORDER, drawn)
+        table = table.reset_index()
         last = [e.body for e in state.events if e.kind == "suggest"][-1:]
         table.attrs["interval"] = f"{LEVEL:.0%} equal-tailed, mean of the setting"
         return noted(table, last[0]["notes"] if last else [])
@@ -217,8 +227,8 @@ class Campaign:
             One row a cell and condition: a ``suggestion`` id, or the settings, and whatever was
             measured. Settings beside an id are what was really run; so are masses that were weighed
             (``weighed_active_g``), from which a composition is computed. ``status`` = failed with a
-            ``reason`` closes a suggestion. ``predicted_*`` is ignored, and so are suggestions
-            without a reading. Rows from the literature need no id.
+            ``reason`` closes a suggestion. ``predicted_*`` and ``order`` are ignored, and so are
+            suggestions without a reading. Rows from the literature need no id.
         id : str, optional
             Name of this call: repeated with the same id, it does no harm.
 
@@ -318,10 +328,13 @@ class Campaign:
         -------
         Ranking
             Its table has the factors, ``suggestion``, ``readings``, ``predicted_mean`` with its
-            interval, ``allowed`` (within the space and its rules), and what `doe.rank` gives; best
-            first. On unchanged data the kept draws answer, without a fit.
+            interval, ``allowed`` (within the space and its rules), ``p_works`` (chance that the
+            process does not fail, where one has failed), and what `doe.rank` gives; best first.
+            Its notes say what was assumed of the data. On unchanged data the kept draws answer,
+            without a fit.
         """
-        return recommend.ranking(*self._tried(), self._log.declaration, level)
+        settings, seen, went = self._tried()
+        return recommend.ranking(settings, seen, self._log.declaration, level, went)
 
     def best(self, over: Literal["tried", "space"] = "tried", level: float = LEVEL) -> pd.Series:
         """The recommended setting: the best expected mean, not the luckiest reading.
@@ -338,22 +351,25 @@ class Campaign:
         Series
             Factors, ``predicted_mean``, ``predicted_low``, ``predicted_high`` (equal-tailed at
             `level`, mean of the setting), ``p_best`` (over "tried": to be the best of them; over
-            "space": to be at least as good as all that were tried), ``over``. A sentence is in
-            ``attrs["sentence"]``.
+            "space": to be at least as good as all that were tried), ``p_works`` as in `rank`,
+            ``over``. A sentence is in ``attrs["sentence"]``, and notes as of `rank` in
+            ``attrs["notes"]``.
         """
         d = self._log.declaration
         if over == "tried":
-            return recommend.best_tried(*self._tried(), d, level)
+            settings, seen, went = self._tried()
+            return recommend.best_tried(settings, seen, d, level, went)
         if over != "space":
             raise CampaignError(unknown(over, ("tried", "space"), "value of over"))
 
-        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views]]:
+        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views, Record | None]]:
             if d.model_body is None and states.tried(state.rows, d).empty:
-                raise self._nothing_measured()
+                raise posterior.nothing_measured(d)
             settings, seen, events = posterior.best_in_space(d, state)
-            return events, (settings, seen)
+            return events, (settings, seen, failures.record(d.space, state.rows, settings))
 
-        return recommend.best_in_space(*self._log.write(decide), d, level)
+        settings, seen, went = self._log.write(decide)
+        return recommend.best_in_space(settings, seen, d, level, went)
 
     def compare(self, a: Any, b: Any, equal_within: float = 0.0) -> Comparison:
         """Compare two settings: ids of suggestions, or settings as mappings.
@@ -367,23 +383,7 @@ class Campaign:
         d = self._log.declaration
 
         def decide(state: State) -> tuple[list[Event], tuple[Views, list[str]]]:
-            pair = [states.setting(given, state, d) for given in (a, b)]
-            settings = pd.concat(pair, ignore_index=True)
-            short, long = (
-                [
-                    given if isinstance(given, str) else recommend.label(row, d.space, digits)
-                    for given, (_, row) in zip((a, b), settings.iterrows(), strict=True)
-                ]
-                for digits in (4, 12)
-            )
-            if settings.duplicated().any():
-                raise CampaignError(
-                    f"{short[0]} would be compared with itself, for {short[1]} is the same "
-                    "setting; name two settings"
-                )
-            names = long if short[0] == short[1] else short
-            purpose = f"compare {states.digest(settings.to_dict('list'))}"
-            seen, events = posterior.views(d, state, settings, purpose)
+            seen, names, events = posterior.pair(d, state, (a, b))
             return events, (seen, names)
 
         seen, names = self._log.write(decide)
@@ -427,8 +427,10 @@ class Campaign:
         prices : Prices, optional
             Those of the declaration where none are given.
         **options
-            Of `doe.plan`: budget, days, hours, blocks, rises, start, cells. The control recipe
-            is the campaign's, the seed too.
+            Of `doe.plan`: budget, days, hours, gain, blocks, rises, start, cells. The control
+            recipe is the campaign's, the seed comes from its own. Where a budget or days are given,
+            runs of the most expected gain for their price come first; gain= may name another
+            column of `suggestions`.
 
         Returns
         -------
@@ -463,20 +465,12 @@ class Campaign:
             f"{self._log.name})"
         )
 
-    def _tried(self) -> tuple[pd.DataFrame, Views]:
-        """Settings tried, with draws (draw, setting) of their true means."""
+    def _tried(self) -> tuple[pd.DataFrame, Views, Record | None]:
+        """Settings tried, with draws of their true means, and how their process went."""
         d = self._log.declaration
 
-        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views]]:
-            settings = states.tried(state.rows, d)
-            if settings.empty:
-                raise self._nothing_measured()
-            views, events = posterior.views(d, state, settings.loc[:, self.space.names], "rank")
-            return events, (settings, views)
+        def decide(state: State) -> tuple[list[Event], tuple[pd.DataFrame, Views, Record | None]]:
+            settings, found, events = posterior.tried(d, state)
+            return events, (settings, found, failures.record(d.space, state.rows, settings))
 
         return self._log.write(decide)
-
-    def _nothing_measured(self) -> CampaignError:
-        return CampaignError(
-            f"no setting has a reading of {self.objective} yet; record results first"
-        )

@@ -14,10 +14,21 @@ from .state import State
 
 PLAN_ONLY = ("block", "day", "position", "role", "changes", "price", "total")
 """Columns of a plan's table that are no results."""
+ORDER = "order"
+"""Column of the suggestions that says in which order to run them; no result."""
 PLAN_COLUMNS = pd.DataFrame(
     [{"name": n, "role": "context", "level": "row", "unit": "", "kind": "text", "needed": False}
-     for n in PLAN_ONLY]
+     for n in (*PLAN_ONLY, ORDER)]
 )  # fmt: skip
+
+
+def has_order(declaration: Declaration) -> bool:
+    """Whether `ORDER` is free to say in which order to run suggestions, no column of the user's."""
+    known = [] if declaration.model_body is None else declaration.model_body["columns"]
+    return ORDER not in {
+        *declaration.space.names, *declaration.fixed, *declaration.outcomes, *known
+    }  # fmt: skip
+
 
 def completed(
     table: Any, declaration: Declaration, state: State

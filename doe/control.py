@@ -216,6 +216,9 @@ def control_chart(
     if block_sd is None or cell_sd is None:
         notes.append("priors of the scatter come from these cells; give block_sd and cell_sd where "
                      "earlier work knows them")  # fmt: skip
+    notes += mixed.slips(
+        whole, outcome, between=("block_sd", block_sd), within=("cell_sd", cell_sd)
+    )
     low, high = whole.interval(np.ones(1), level)
     said = _said(table, changes, block, limits)
     return Chart(table, changes, scatter, middle, low, high, said, notes, level)

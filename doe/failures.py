@@ -26,6 +26,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, log_expit
 
+from . import weighing
+from .errors import counted
 from .plots import has_runs
 from .readings import all_given
 
@@ -43,6 +45,8 @@ LENGTH = 0.5
 LEAST = 0.5
 """Suggestions keep to settings that work at least so probably, where there are any: a failure costs
 a whole experiment and tells nothing else."""
+DOUBTFUL = 0.9
+"""Below this chance a recommended setting is said to be doubtful."""
 NEWTON = 60
 
 
@@ -74,6 +78,48 @@ class Feasibility:
         return expit(mean / np.sqrt(1.0 + np.pi / 8.0 * variance))
 
 
+@dataclass(frozen=True)
+class Record:
+    """How the process went, and is expected to go, at some settings.
+
+    Attributes
+    ----------
+    p_works : ndarray, shape (m,)
+        Probability that an experiment does not fail.
+    failed, made : ndarray of int, shape (m,)
+        Experiments whose process failed there, and all that were made there.
+    """
+
+    p_works: np.ndarray
+    failed: np.ndarray
+    made: np.ndarray
+
+    def said(self, k: int) -> str:
+        """A clause on one setting; empty where none has failed there and it is likely to work."""
+        p, failed, made = float(self.p_works[k]), int(self.failed[k]), int(self.made[k])
+        chance = f"P(the process does not fail) {p:.2f}"
+        if failed:
+            return f"the process failed in {failed} of {counted(made, 'experiment')}, {chance}"
+        return chance if p < DOUBTFUL else ""
+
+
+def record(space: Space, rows: pd.DataFrame, settings: pd.DataFrame) -> Record | None:
+    """What failures tell of settings; None where no process has failed. Rows as for `learn`."""
+    works = learn(space, rows)
+    if works is None:
+        return None
+    past = _experiments(space, weighing.as_planned(rows, space))
+    here = _codes(space, settings)[:, None] == _codes(space, past)
+    lost = past["_lost"].to_numpy(dtype=bool)
+    return Record(works(settings), (here & lost).sum(axis=1), here.sum(axis=1))
+
+
+def _codes(space: Space, settings: pd.DataFrame) -> np.ndarray:
+    """A name for each setting by its place; the same for what differs by rounding only."""
+    places = np.round(space.encode(settings[space.names], features=False), 9) + 0.0
+    return np.array([place.tobytes().hex() for place in places], dtype=object)
+
+
 def learn(space: Space, rows: pd.DataFrame) -> Feasibility | None:
     """Learn from rows which settings work; None where no process has failed.
 
@@ -85,22 +131,9 @@ def learn(space: Space, rows: pd.DataFrame) -> Feasibility | None:
         that is done worked; planned, running and abandoned ones, statements and failed assays say
         nothing.
     """
-    lost = process_failures(rows)
-    good = np.ones(len(rows), dtype=bool)
-    if "status" in rows:
-        good &= np.array(rows["status"].isna() | (rows["status"] == "done"))
-    if "kind" in rows:
-        good &= np.array(rows["kind"] != "statement")
-    given = all_given(rows, space.names)
-    lost, good = lost & given, good & given
-    if not lost.any():
+    one = _experiments(space, rows)
+    if not one["_lost"].any():
         return None
-    # rows of one batch or cell are one experiment: they did not fail more than once
-    use: Any = rows[lost | good].assign(_lost=lost[lost | good])
-    labels = [c for c in ("suggestion", "run", "batch", "cell") if c in use]
-    if "cell" in use and "batch" in use:
-        use["cell"] = use["cell"].where(use["batch"].isna())
-    one = use.drop_duplicates([*space.names, *labels, "_lost"])
     y = np.where(one["_lost"].to_numpy(dtype=bool), -1.0, 1.0)
     at = space.encode(one[space.names])
     weight = np.ones(len(one))
@@ -111,6 +144,26 @@ def learn(space: Space, rows: pd.DataFrame) -> Feasibility | None:
     slope, root, inner = _laplace(_kernel(at, at), y, weight)
     worked, failed = (round(float(weight[y == outcome].sum())) for outcome in (1.0, -1.0))
     return Feasibility(space, at, slope, root, inner, worked, failed)
+
+
+def _experiments(space: Space, rows: pd.DataFrame) -> Any:
+    """Experiments that failed as a process or worked, one row each; ``_lost`` says which.
+
+    Rows of one batch or cell are one experiment: they did not fail more than once.
+    """
+    lost = process_failures(rows)
+    good = np.ones(len(rows), dtype=bool)
+    if "status" in rows:
+        good &= np.array(rows["status"].isna() | (rows["status"] == "done"))
+    if "kind" in rows:
+        good &= np.array(rows["kind"] != "statement")
+    given = all_given(rows, space.names)
+    lost, good = lost & given, good & given
+    use: Any = rows[lost | good].assign(_lost=lost[lost | good])
+    labels = [c for c in ("suggestion", "run", "batch", "cell") if c in use]
+    if "cell" in use and "batch" in use:
+        use["cell"] = use["cell"].where(use["batch"].isna())
+    return use.drop_duplicates([*space.names, *labels, "_lost"])
 
 
 def process_failures(rows: pd.DataFrame) -> np.ndarray:

@@ -15,6 +15,7 @@ from scipy.special import gammaln
 from scipy.stats import t as student
 
 from .compiled import AMPLITUDE, BATCH, LENGTH, NOISE, SLOPE, compiled, pad, padded
+from .errors import DoeError
 
 LEARNING_ROWS = 256
 """Readings used to learn hyperparameters; all are used for conditioning."""
@@ -129,9 +130,15 @@ def posterior(
         Degrees of freedom of the scatter of the cells behind each reading, and their sum of
         squares over the variance of one cell up to the factor's square; 0 where there is none.
 
+    Raises
+    ------
+    DoeError
+        If the density is no number at every draw.
+
     Notes
     -----
-    With more than `LEARNING_ROWS` readings, so many at random are used.
+    With more than `LEARNING_ROWS` readings, so many at random are used. A draw at which the
+    density is no number (a matrix that cannot be factorised) gets no weight.
     """
     n, d = x.shape
     stated = np.zeros(n) if stated is None else stated
@@ -157,7 +164,7 @@ def posterior(
     # Many readings make a draw dear and the posterior narrow: fewer do.
     count, kept = (128, 16) if size <= 64 else (32, 16) if size <= 128 else (16, 4)
     broad = np.clip(prior.sample(count, d, rng), LOW, HIGH)
-    broad_value = np.asarray(tools.assess(broad, *fixed))
+    broad_value = _assessed(tools.assess(broad, *fixed))
     mode = minimize(
         objective, broad[np.argmin(broad_value)], jac=True, method="L-BFGS-B",
         bounds=[(LOW, HIGH)] * broad.shape[1], options={"maxiter": 60},
@@ -166,19 +173,32 @@ def posterior(
     z = rng.standard_normal((count, len(mode)))
     z *= np.sqrt(_FREEDOM / rng.chisquare(_FREEDOM, (count, 1)))
     narrow = np.clip(mode + z @ root.T, LOW, HIGH)
-    narrow_value = np.asarray(tools.assess(narrow, *fixed))
+    narrow_value = _assessed(tools.assess(narrow, *fixed))
     theta = np.concatenate([broad, narrow])
     proposed = np.logaddexp(prior.log_density(theta), _student_t(theta, mode, root))
     log_weight = -np.concatenate([broad_value, narrow_value]) - proposed
+    if not np.isfinite(log_weight.max()):
+        raise DoeError(
+            f"the density of the surrogate's hyperparameters is no number at any of {len(theta)} "
+            f"draws, with {n} readings: look for readings, stated errors (_sd) or predictions of "
+            "the model that are infinite, or larger than the others by many powers of ten"
+        )
     share = np.cumsum(np.exp(log_weight - log_weight.max()))
     picks = np.searchsorted(share / share[-1], (np.arange(kept) + rng.uniform()) / kept)
     return theta[np.minimum(picks, len(theta) - 1)]
+
+
+def _assessed(values: object) -> np.ndarray:
+    """Negative log densities; infinite where one is no number, since no draw can rest on that."""
+    found = np.asarray(values, dtype=float)
+    return np.where(np.isnan(found), np.inf, found)
 
 
 def _root(objective, mode: np.ndarray) -> np.ndarray:
     """Square root of the inverse curvature at the mode; flat directions are kept in bounds."""
     steps = _STEP * np.eye(len(mode))
     curvature = np.array([objective(mode + e)[1] - objective(mode - e)[1] for e in steps])
+    curvature = np.nan_to_num(curvature, nan=0.0, posinf=0.0, neginf=0.0)
     values, vectors = np.linalg.eigh((curvature + curvature.T) / (4.0 * _STEP))
     return vectors / np.sqrt(np.maximum(values, 0.3))
 

@@ -28,7 +28,7 @@ def read_results(results: object, declaration: Declaration) -> tuple[pd.DataFram
     """Results as a table with a name for messages: a table, one row, rows, columns or a file."""
     if isinstance(results, (str, os.PathLike)):
         path = Path(results)
-        known = pd.concat([declaration.columns(needed=False), completion.PLAN_COLUMNS])
+        known = pd.concat([completion.PLAN_COLUMNS, declaration.columns(needed=False)])
         return read_rows(path, known), path.name  # rows as a person counts them in the file
     if isinstance(results, pd.DataFrame):
         table = results.copy()
@@ -80,6 +80,8 @@ def check_results(
         If there is nothing to record.
     """
     table = table.drop(columns=[c for c in table.columns if str(c).startswith("predicted_")])
+    if "suggestion" in table and completion.ORDER in table and completion.has_order(declaration):
+        table = table.drop(columns=completion.ORDER)
     table = table.astype(object).where(table.notna(), None)
     table = completion.from_plan(table, declaration.outcomes)
     _check_suggestions(table, where, state)

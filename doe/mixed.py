@@ -27,6 +27,9 @@ NODES = 40
 _COARSE = 17
 _CUT = 22.0
 """Posterior densities below exp(-_CUT) of the highest are left out."""
+SLIP = 5.0
+"""Posterior median of a scatter, in scales of its prior, from which on the scale is doubted: a
+half-normal prior gives one so large less than a millionth."""
 _FARTHEST = 40.0
 """Largest standard deviation, in scales of its prior."""
 _WIDTH = 2.0
@@ -87,6 +90,34 @@ class Mixed:
         tail = (1.0 - level) / 2.0
         low, mid, high = np.interp([tail, 0.5, 1.0 - tail], share, values[order])
         return float(mid), float(low), float(high)
+
+
+def slips(found: Mixed, outcome: str, **given: tuple[str, float | None]) -> list[str]:
+    """What to say of scales that were given and that the readings contradict: a slip of unit?
+
+    Parameters
+    ----------
+    found : Mixed
+    outcome : str
+        Whose unit the scales are in.
+    **given : (argument, scale)
+        For ``between`` and ``within``: what the scale of its prior is called, and the scale, None
+        where nobody gave one.
+
+    Returns
+    -------
+    list of str
+    """
+    said = []
+    for which, (name, scale) in given.items():
+        middle = found.scatter(which, 0.5)[0]
+        if scale is not None and middle > SLIP * scale:
+            said.append(
+                f"{name}={scale:.3g} is {middle / scale:.2g} times smaller than the scatter that "
+                f"these readings show even so ({middle:.3g}): a slip of unit? It is in the unit of "
+                f"{outcome}; intervals are too narrow with it"
+            )
+    return said
 
 
 def quantile(weight: np.ndarray, centre: np.ndarray, sd: np.ndarray, p: float) -> float:

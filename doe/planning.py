@@ -155,6 +155,26 @@ def plan(
     )  # fmt: skip
 
 
+def order(
+    space: Space, settings: pd.DataFrame, prices: Prices | None = None, rises: Sequence[str] = (),
+    seed: int = 1,
+) -> list[int]:  # fmt: skip
+    """Positions of settings in the order in which `plan` runs them where it leaves none out.
+
+    Parameters as for `plan`; without its checks, for settings that were checked before.
+    """
+    prices = prices or Prices()
+    table = settings.reset_index(drop=True)
+    table["suggestion"] = range(len(table))
+    shared = plan_runs.changing(space, list(prices.per_factor))
+    asked = Request(
+        space, table, prices, shared, None, {}, tuple(rises), 1, 1, None, None, 8.0, None, None,
+        None, seed,
+    )  # fmt: skip
+    runs = plan_runs.runs_of(space, table, shared, rises, -np.arange(len(table), dtype=float))
+    return [int(k) for k in table_of(asked, _draft(asked, runs))[0]["suggestion"]]
+
+
 def _checked(
     space: Space, table: pd.DataFrame, prices: Prices, hours: Prices | None, rises: Sequence[str],
     cells: int, readings: int, budget: float | None, control: Mapping[str, Any] | None,
@@ -216,6 +236,12 @@ def _worth(table: pd.DataFrame, gain: str | Sequence[float] | None) -> np.ndarra
             raise CampaignError(unknown(gain, table.columns, "column of the settings"))
         gain = table[gain].tolist()
     worth = np.asarray(gain, dtype=float)
+    if worth.shape == (len(table),) and not np.isfinite(worth).all() and "suggestion" in table:
+        lack = table["suggestion"][~np.isfinite(worth)]
+        raise CampaignError(
+            f"gain is not known of {listing(lack)}; give a number for each, or gain=None: settings "
+            "then matter in the order given"
+        )
     if worth.shape != (len(table),) or not np.isfinite(worth).all():
         raise CampaignError(f"gain needs one number for each of {len(table)} settings")
     return worth

@@ -16,10 +16,23 @@ from . import conditional, search
 if TYPE_CHECKING:
     from .space import Space
 
+SAMPLED = {"milling_min": "rpm", "anneal_h": "anneal_degC"}
+"""Times of a process, and what a run of it is set to."""
+
 
 def has_runs(space: Space) -> bool:
     """Whether settings can share a run: something is hard to change, and not everything."""
     return 0 < len(space.hard) < len(space.factors)
+
+
+def rising(space: Space) -> list[str]:
+    """The time at which samples are taken of a run, where nothing else differs within one.
+
+    A mixer that runs on gives its samples in rising time only. Where other factors differ too, the
+    settings of a run are charges of their own.
+    """
+    easy = [n for n in space.names if n not in space.hard]
+    return easy if len(easy) == 1 and SAMPLED.get(easy[0]) in space.hard else []
 
 
 def size(space: Space, n: int) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from . import failures, recommend, strategies
 from . import state as states
 from .declaration import Declaration, plain
+from .errors import CampaignError
 from .state import State
 from .store import Event, event, pack, unpack
 
@@ -39,10 +40,13 @@ class Views:
         The first is the objective.
     sd : dict of outcome to ndarray, shape (setting,)
         Sd of the next cell about its setting's mean; zero where goals do not take it off.
+    notes : list of str
+        What is to be said of the belief that they were drawn from.
     """
 
     values: dict[str, np.ndarray]
     sd: dict[str, np.ndarray]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def first(self) -> np.ndarray:
@@ -56,11 +60,14 @@ class Views:
         )
 
     @staticmethod
-    def of(values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray]) -> Views:
+    def of(
+        values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray], notes: Sequence[str] = ()
+    ) -> Views:
         """As 64-bit numbers, with zeros for what is not given."""
         draws = {n: np.asarray(v, dtype=float) for n, v in values.items()}
         none = np.zeros(next(iter(draws.values())).shape[1])
-        return Views(draws, {n: np.asarray(sd.get(n, none), dtype=float) for n in draws})
+        spread = {n: np.asarray(sd.get(n, none), dtype=float) for n in draws}
+        return Views(draws, spread, list(notes))
 
 
 def kept(state: State) -> dict[str, np.ndarray] | None:
@@ -83,35 +90,95 @@ def views(
     settings: pd.DataFrame,
     purpose: str,
     fitted: Mapping[str, np.ndarray] | None = None,
+    notes: Sequence[str] = (),
 ) -> tuple[Views, list[Event]]:
     """Draws of every outcome at settings, with the events that keep them.
 
     Draws kept for this purpose on the present data are the answer where there are any: two
     processes, or one seed on two machines, then say the same. `fitted` are draws of a fit that
-    has just been made and is not yet kept.
+    has just been made and is not yet kept, and `notes` what was said of it. Draws that an earlier
+    version kept have no notes.
     """
     names = declaration.outcomes
     body = state.draws(purpose)
     if body is not None:
-        return _unpacked(names, unpack(body["npz"])), []
+        return _unpacked(names, body), []
     found = estimate(declaration, state, settings, purpose, fitted or kept(state))
     # rounded as they are kept, so that the first answer is the one that is given ever after
     arrays = {"draws": np.asarray(found.draws, dtype=np.float32)}
     for name in names[1:]:
         arrays[f"draws:{name}"] = np.asarray(found.values[name], dtype=np.float32)
     arrays |= {f"sd:{n}": np.asarray(v, dtype=np.float32) for n, v in found.sd.items()}
+    said = list(dict.fromkeys([*notes, *found.notes]))
     stored = {
         "for": purpose,
         "data": state.data_seq,
         "settings": [{k: plain(v) for k, v in r.items()} for r in settings.to_dict("records")],
         "npz": pack(arrays),
+        "notes": said,
     }
-    return _unpacked(names, arrays), [event("draws", stored), *keep(state, found.kept)]
+    return _unpacked(names, stored), [event("draws", stored), *keep(state, found.kept)]
 
 
-def _unpacked(names: tuple[str, ...], arrays: Mapping[str, np.ndarray]) -> Views:
+def _unpacked(names: tuple[str, ...], body: Mapping[str, Any]) -> Views:
+    arrays = unpack(body["npz"])
     values = {n: arrays[f"draws:{n}" if k else "draws"] for k, n in enumerate(names)}
-    return Views.of(values, {n: arrays[f"sd:{n}"] for n in names if f"sd:{n}" in arrays})
+    sd = {n: arrays[f"sd:{n}"] for n in names if f"sd:{n}" in arrays}
+    return Views.of(values, sd, body.get("notes", ()))
+
+
+def tried(
+    declaration: Declaration, state: State
+) -> tuple[pd.DataFrame, Views, list[Event]]:
+    """The settings tried, draws of their true means, and the events that keep these.
+
+    Raises
+    ------
+    CampaignError
+        If nothing is measured.
+    """
+    settings = states.tried(state.rows, declaration)
+    if settings.empty:
+        raise nothing_measured(declaration)
+    named = settings.loc[:, declaration.space.names]
+    found, events = views(declaration, state, named, "rank")
+    return settings, found, events
+
+
+def pair(
+    declaration: Declaration, state: State, given: tuple[Any, Any]
+) -> tuple[Views, list[str], list[Event]]:
+    """Draws of two settings that are to be compared, what to call them, and what keeps the draws.
+
+    Raises
+    ------
+    CampaignError
+        If they are the same setting.
+    """
+    space = declaration.space
+    settings = pd.concat([states.setting(g, state, declaration) for g in given], ignore_index=True)
+    short, long = (
+        [
+            g if isinstance(g, str) else recommend.label(row, space, digits)
+            for g, (_, row) in zip(given, settings.iterrows(), strict=True)
+        ]
+        for digits in (4, 12)
+    )
+    if settings.duplicated().any():
+        raise CampaignError(
+            f"{short[0]} would be compared with itself, for {short[1]} is the same setting; name "
+            "two settings"
+        )
+    purpose = f"compare {states.digest(settings.to_dict('list'))}"
+    seen, events = views(declaration, state, settings, purpose)
+    return seen, long if short[0] == short[1] else short, events
+
+
+def nothing_measured(declaration: Declaration) -> CampaignError:
+    """What to say where an answer needs readings."""
+    return CampaignError(
+        f"no setting has a reading of {declaration.objective} yet; record results first"
+    )
 
 
 def estimate(
@@ -148,14 +215,16 @@ def best_in_space(
     names = declaration.space.names
     body = state.draws("space")
     if body is not None:
-        found = _unpacked(declaration.outcomes, unpack(body["npz"]))
+        found = _unpacked(declaration.outcomes, body)
         return pd.DataFrame(body["settings"], columns=names), found, []
     tried: Any = states.tried(state.rows, declaration)[names]
     fitted: dict[str, np.ndarray] = {}
+    said: dict[str, None] = {}
 
     def look(settings: pd.DataFrame) -> Views:
         found = estimate(declaration, state, settings, "space", fitted or kept(state))
         fitted.update(found.kept)  # one fit serves the whole search
+        said.update(dict.fromkeys(found.notes))
         return Views.of({n: found.values[n] for n in declaration.outcomes}, found.sd)
 
     rng = np.random.default_rng(states.seed_for("space", state, declaration))
@@ -172,5 +241,5 @@ def best_in_space(
 
     winner = recommend.search(declaration.space, tried, expected, True, rng)
     settings: Any = pd.concat([winner, tried], ignore_index=True) if len(tried) else winner
-    found, events = views(declaration, state, settings, "space", fitted)
+    found, events = views(declaration, state, settings, "space", fitted, list(said))
     return settings, found, events

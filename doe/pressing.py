@@ -76,6 +76,12 @@ def pressing(
     })
 
 
+def in_hand(space: Space) -> bool:
+    """Whether all settings are for one pellet that has been pressed already (`pressing`)."""
+    told = any(rule.startswith(f"{HIGHEST} >= ") for rule in space.constraints)
+    return told and set(space.names) <= {HIGHEST, NOW}
+
+
 def check_pressing(proposed: pd.DataFrame, recorded: pd.DataFrame) -> pd.DataFrame:
     """Hold proposed pressures against what each pellet has seen.
 

@@ -50,6 +50,10 @@ class Proposal:
     weight : float
         Share of the physics in the belief, 0 without a model.
     notes : list of str
+    gain : list of float or None
+        Gain expected of each, in view of those before it, times the chance that its process works:
+        in the unit of the worth that the campaign goes for, or in nats where readings are to
+        teach. None where there is nothing yet to improve on; empty where nothing is expected.
     """
 
     settings: pd.DataFrame
@@ -58,6 +62,7 @@ class Proposal:
     draws: dict[str, np.ndarray]
     weight: float
     notes: list[str] = field(default_factory=list)
+    gain: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,10 @@ def propose(
             "and run included"
         )
     reason = reasons.told(picks, pool)
-    return Proposal(settings, predicted, reason, found.kept, found.first.weight, notes)
+    gain: list[float | None] = [p.gain * float(pool.chance[p.index]) for p in picks]
+    if not (pool.teaches or (pool.state != NEW).any()):
+        gain[0] = None  # an expected value, with nothing that it could be better than
+    return Proposal(settings, predicted, reason, found.kept, found.first.weight, notes, gain)
 
 
 def predictions(pool: Pool, settings: pd.DataFrame, chosen: list[int]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ must be joint: column k of every item comes from the same draw of the parameters
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -33,17 +33,21 @@ class Ranking:
     sentence : str
     level : float
         Probability of the interval.
+    notes : list of str
+        What was assumed of the data behind it, and what cannot be told from them.
     """
 
     table: pd.DataFrame
     sentence: str
     level: float = LEVEL
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"{self.table.to_string()}\n\n{self.sentence}"
+        return "\n\n".join([self.table.to_string(), self.sentence, *self.notes])
 
     def _repr_html_(self) -> str:
-        return f"{self.table.to_html()}<p>{escape(self.sentence)}</p>"
+        said = "".join(f"<p>{escape(text)}</p>" for text in (self.sentence, *self.notes))
+        return self.table.to_html() + said
 
 
 @dataclass(frozen=True)

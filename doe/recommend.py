@@ -18,6 +18,7 @@ from .space import Space
 from .worth import Worth
 
 if TYPE_CHECKING:
+    from .failures import Record
     from .posterior import Views
 
 CANDIDATES = 1024
@@ -85,9 +86,13 @@ class Merit:
 
 
 def ranking(
-    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
-) -> Ranking:
-    """`rank` with the settings, their readings and their predicted means beside it."""
+    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float,
+    went: Record | None = None,
+) -> Ranking:  # fmt: skip
+    """`rank` with the settings, their readings and their predicted means beside it.
+
+    ``went`` is `failures.record` of the settings, where a process has failed.
+    """
     space, goals = declaration.space, declaration.goals
     names = [label(settings.loc[i], space) for i in settings.index]
     merit = Merit.learn(declaration, seen)
@@ -102,6 +107,8 @@ def ranking(
         described[f"predicted_mean{end}"] = values.mean(axis=0)
         described[f"predicted_low{end}"], described[f"predicted_high{end}"] = low, high
     described["allowed"] = space.allowed(settings)
+    if went is not None:
+        described["p_works"] = went.p_works
     for text, p in worth.chances(goals, seen.values).items():
         described[f"P({text})"] = p
     if len(goals.aims) > 1 and not goals.desirable:
@@ -109,13 +116,18 @@ def ranking(
         described["p_front"] = worth.front(points).mean(axis=0)
     table = pd.concat([described.loc[order], made.table], axis=1).reset_index(drop=True)
     sentence = rank(draws, best, names, level).sentence
+    told = [int(made.table["p_best"].to_numpy().argmax())]
     if not table.loc[0, "allowed"] and table["allowed"].any():
-        allowed = order[table["allowed"].to_numpy()][0]
+        told.append(int(np.argmax(table["allowed"].to_numpy())))
         sentence += (
-            f" The first is outside the space or breaks a rule; of those allowed {names[allowed]} "
-            "is ranked first."
+            " The first is outside the space or breaks a rule; of those allowed "
+            f"{names[order[told[1]]]} is ranked first."
         )
-    return Ranking(table, sentence, level)
+    for at in dict.fromkeys(int(order[k]) for k in told if went is not None):
+        if went is not None and (clause := went.said(at)):
+            sentence += f" At {names[at]}: {clause}."
+    table.attrs["notes"] = list(seen.notes)
+    return Ranking(table, sentence, level, list(seen.notes))
 
 
 def comparison(
@@ -130,8 +142,9 @@ def comparison(
 
 
 def best_tried(
-    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
-) -> pd.Series:
+    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float,
+    went: Record | None = None,
+) -> pd.Series:  # fmt: skip
     """The allowed setting with the best expected worth among those tried."""
     allowed = declaration.space.allowed(settings)
     if not allowed.any():
@@ -146,7 +159,7 @@ def best_tried(
     winners = gain[:, allowed] == top[:, None]
     p_best = float(((gain[:, chosen] == top) / winners.sum(axis=1)).mean())
     told = f"to be the best of {int(allowed.sum())} tried"
-    row = _recommended(settings, seen, chosen, p_best, "tried", told, declaration, level)
+    row = _recommended(settings, seen, chosen, p_best, "tried", told, declaration, level, went)
     if lacking:
         row.attrs["sentence"] += " No setting tried keeps every requirement as probably as asked."
     return row
@@ -165,15 +178,16 @@ def choice(
 
 
 def best_in_space(
-    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float
-) -> pd.Series:
+    settings: pd.DataFrame, seen: Views, declaration: Declaration, level: float,
+    went: Record | None = None,
+) -> pd.Series:  # fmt: skip
     """The first setting, found by `search`, against the tried ones below it."""
     merit = Merit.learn(declaration, seen)
     gain = merit.averaged(seen)
     others = gain[:, 1:]
     p_best = float((gain[:, 0] >= others.max(axis=1)).mean()) if others.size else float("nan")
     told = f"to be at least as good as all {others.shape[1]} tried"
-    row = _recommended(settings, seen, 0, p_best, "space", told, declaration, level)
+    row = _recommended(settings, seen, 0, p_best, "space", told, declaration, level, went)
     if not merit.keeps(settings, seen)[0]:
         row.attrs["sentence"] += " No setting found keeps every requirement as probably as asked."
     return row
@@ -219,6 +233,7 @@ def _recommended(
     told: str,
     declaration: Declaration,
     level: float,
+    went: Record | None,
 ) -> pd.Series:
     setting = settings.iloc[chosen]
     values: dict[str, Any] = {n: setting[n] for n in declaration.space.names}
@@ -238,12 +253,18 @@ def _recommended(
     for text, p in worth.chances(declaration.goals, seen.values).items():
         values[f"P({text})"] = float(p[chosen])
         expected.append(f"P({text}) {p[chosen]:.2f}")
-    values |= {"p_best": p_best, "over": over}
+    values["p_best"] = p_best
+    if went is not None:
+        values["p_works"] = float(went.p_works[chosen])
+    values["over"] = over
     row = pd.Series(values, name="best", dtype=object)
     row.attrs["sentence"] = (
         f"{label(setting, declaration.space)}: {', '.join(expected)}; "
         f"probability {told} {p_best:.2f}."
     )
+    clause = "" if went is None else went.said(chosen)
+    row.attrs["sentence"] += f" There: {clause}." if clause else ""
+    row.attrs["notes"] = list(seen.notes)
     return row
 
 

@@ -1,4 +1,5 @@
-"""A campaign's plan and its control recipe: what `Campaign.plan`, `control` and `chart` do.
+"""A campaign's plan, its order and its control recipe: what `Campaign.plan`, `control` and `chart`
+do, and the column ``order`` of what is suggested.
 
 The control recipe is kept as a note in the campaign's file, so that versions which do not know it
 read the file all the same.
@@ -11,11 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from . import control, planning, weighing
+from . import control, planning, plots, pressing, weighing
+from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
-from .state import State
+from .state import GAIN, State
 from .store import Event, event
 
 if TYPE_CHECKING:
@@ -60,21 +63,82 @@ def declared(declaration: Declaration, state: State, settings: Mapping[str, Any]
 def planned(
     declaration: Declaration, state: State, prices: Prices | None, options: Mapping[str, Any]
 ) -> Plan:
-    """`planning.plan` of the open suggestions, with the campaign's control recipe and seed.
+    """`planning.plan` of the open suggestions, with the campaign's control recipe, a seed drawn
+    from its own and from what is open, and what may only rise within a run.
 
-    Its table has an empty column for each outcome: the form that readings are written into.
+    Its table has an empty column for each outcome: the form that readings are written into. Where
+    not everything may fit, suggestions matter by their expected gain if all have one.
     """
     given = dict(options)
-    names = [*declaration.space.names, *(["run"] if "run" in state.suggestions else [])]
-    settings = state.open()[names].reset_index()
+    waiting = state.open()
+    names = [*declaration.space.names, *(["run"] if "run" in waiting else [])]
+    told = [c for c in waiting if c == GAIN or str(c).startswith("predicted_")]
+    settings = waiting[[*names, *told]].reset_index()
     if not len(settings):
         raise CampaignError("there is no open suggestion to plan; ask for some with suggest first")
     given.setdefault(KEY, recipe_of(state))
-    given.setdefault("seed", declaration.seed)
+    given.setdefault("seed", _seed(declaration, list(waiting.index)))
+    given.setdefault("rises", rises(declaration))
+    said: list[str] = []
+    limited = given.get("budget") is not None or given.get("days") is not None
+    if limited and "gain" not in given:
+        lack = waiting.index[waiting[GAIN].isna()] if GAIN in waiting else waiting.index
+        given["gain"] = None if len(lack) else GAIN
+        said.append(
+            f"no expected gain is kept of {listing(lack)}: settings matter in the order of "
+            "suggestion; gain= may name a column of the suggestions, or give a number for each"
+            if len(lack) else
+            "settings matter by their expected gain for their price, as it was when they were "
+            "suggested"
+        )  # fmt: skip
     prices = prices or declaration.goals.prices
     made = planning.plan(declaration.space, settings, prices, **given)
     form = made.table.assign(**dict.fromkeys(declaration.goals.outcomes, np.nan))
-    return replace(made, table=form)
+    left = made.left_out[["suggestion", *names]]
+    return replace(made, table=form, left_out=left, notes=[*made.notes, *said])
+
+
+def order(declaration: Declaration, state: State, by: str | None) -> pd.Series:
+    """In which order to run the open suggestions, 1 first: one batch after the other.
+
+    The order of a batch is that of `planned` where nothing but the batch is open and no control
+    recipe, price or option asks for another. It is drawn for the batch as a whole, so that what is
+    recorded of it or suggested after it never changes which of two comes first.
+
+    Returns
+    -------
+    Series of int
+        By the id of the suggestion, as `State.open` lists them.
+    """
+    waiting = state.open(by).index
+    place: dict[str, int] = {}
+    names = [*declaration.space.names, *(["run"] if "run" in state.suggestions else [])]
+    for e in state.events:
+        if e.kind != "suggest":
+            continue
+        batch = [entry["suggestion"] for entry in e.body["suggestions"]]
+        if not waiting.isin(batch).any():
+            continue
+        table: Any = state.suggestions.loc[batch, names]
+        drawn = planning.order(
+            declaration.space, table, declaration.goals.prices, rises(declaration),
+            _seed(declaration, batch),
+        )  # fmt: skip
+        for k in drawn:
+            if batch[k] in waiting:
+                place[batch[k]] = len(place) + 1
+    return pd.Series([place[name] for name in waiting], index=waiting, dtype="int64")
+
+
+def rises(declaration: Declaration) -> list[str]:
+    """Factors that may only rise within a run, as far as the space tells."""
+    space = declaration.space
+    return [pressing.HIGHEST] if pressing.in_hand(space) else plots.rising(space)
+
+
+def _seed(declaration: Declaration, names: list[str]) -> int:
+    """Another order for each batch: with one seed the first of four would always run third."""
+    return int(states.digest([declaration.seed, "order", names]), 16) % 2**31
 
 
 def charted(

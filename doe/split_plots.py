@@ -172,11 +172,11 @@ def split_plot(
         columns=["median", "low", "high", "prior_scale"],
     )
     said = _told(table, made.runs, len(made.y), outcome, level)
+    notes = _notes(made.parts, made.runs, scales, (run_sd, cell_sd)) + made.notes
+    notes += mixed.slips(found, outcome, between=("run_sd", run_sd), within=("cell_sd", cell_sd))
     return SplitPlot(
-        table, scatter, made.runs, len(made.y), said,
-        _notes(made.parts, made.runs, scales, (run_sd, cell_sd)) + made.notes, level, outcome,
-        found, made.parts,
-    )  # fmt: skip
+        table, scatter, made.runs, len(made.y), said, notes, level, outcome, found, made.parts
+    )
 
 
 def _scale(name: str, given: float | None, spread: float) -> float:

@@ -22,6 +22,7 @@ from .store import Event
 
 BATCH = "predicted_batch_sd"
 PREDICTED = ("predicted_mean", "predicted_low", "predicted_high", BATCH, "predicted_cell_sd")
+GAIN = "expected_gain"
 OPEN = ("open", "running")
 KNOWN = ("suggest", "record", "abandon", "withdraw")
 """Kinds of events that change what is known."""
@@ -41,7 +42,8 @@ class State:
     suggestions : DataFrame
         Every suggestion ever made, indexed by its id: factors, ``predicted_*``, ``reason``,
         ``by``, ``state`` (open, running, done, failed, abandoned); with hard-to-change factors
-        ``run``, the first suggestion of its run.
+        ``run``, the first suggestion of its run; ``expected_gain`` (see `propose.Proposal`) where
+        one is kept of any.
     rows : DataFrame
         Every recorded row that was not taken back.
     numbers : ndarray of int
@@ -177,8 +179,16 @@ def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
 
 def seed_for(purpose: str, state: State, declaration: Declaration) -> int:
     """A seed from the campaign's own and from what is known: equal files, equal seeds."""
-    known = [e.body for e in state.events if e.kind in KNOWN]
+    known = [_without_gain(e) for e in state.events if e.kind in KNOWN]
     return int(digest([declaration.seed, purpose, known]), 16) % 2**31
+
+
+def _without_gain(e: Event) -> Mapping[str, Any]:
+    """A body without what was not kept always: an old file and a new one draw the same."""
+    if e.kind != "suggest":
+        return e.body
+    entries = [{k: v for k, v in s.items() if k != GAIN} for s in e.body["suggestions"]]
+    return {**e.body, "suggestions": entries}
 
 
 def digest(value: Any) -> str:
@@ -228,9 +238,10 @@ def _suggestions(
         ends = (("done", done), ("failed", failed), ("abandoned", left), ("running", begun))
         return next((word for word, group in ends if name in group), "open")
 
-    table = pd.DataFrame(made, columns=["suggestion", *columns]).set_index("suggestion")
+    gained = [GAIN] if any(GAIN in entry for entry in made) else []
+    table = pd.DataFrame(made, columns=["suggestion", *columns, *gained]).set_index("suggestion")
     table["state"] = [state(name) for name in table.index]
-    for name in [*PREDICTED, *dict.fromkeys(further)]:
+    for name in [*PREDICTED, *dict.fromkeys(further), *gained]:
         table[name] = np.asarray(table[name], dtype=float)
     for factor in declaration.space.factors:
         if factor.kind == "number":

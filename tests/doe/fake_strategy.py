@@ -37,6 +37,7 @@ def propose(space, rows, *, n, pending, seed, kept, **question):
         draws=fit,
         weight=0.5,
         notes=["simulated strategy"],
+        gain=[2.0 - k for k in range(n)],
     )
 
 
@@ -46,7 +47,8 @@ def estimate(space, rows, settings, *, objective, seed, kept, **question):
     fit = {"theta": rng.normal(size=8)} if kept is None else kept
     draws = mean(space, settings) + rng.normal(0, 3, (400, len(settings)))
     cell_sd = np.full(len(settings), 4.0)
-    return SimpleNamespace(draws=draws, cell_sd=cell_sd, kept=fit, values={objective: draws}, sd={})
+    return SimpleNamespace(draws=draws, cell_sd=cell_sd, kept=fit, values={objective: draws}, sd={},
+                           notes=["simulated belief"])
 
 
 CALLS: list[Any] = []
