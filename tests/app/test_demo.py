@@ -1,8 +1,14 @@
 """The demo from end to end: the three answers on the terminal, and one page."""
 
+import re
+
+import numpy as np
+import pandas as pd
 import pytest
-from ssbayes import doe
+from ssbayes import doe, models
+from ssbayes.app import demo
 from ssbayes.app.cli import main
+from ssbayes.models.engine.fit import before_data
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +36,18 @@ def test_the_split_of_the_loss_is_undetermined_where_nothing_supports_it(told):
     assert "200 rpm, 5 min, 5 mm: static loss" in text
     assert "600 rpm, 10 min, 5 mm: static loss" in text
     assert "1000 rpm, 20 min, 5 mm: static against kinetic is undetermined" in text
+    assert text.count("The single run that would tell most about damage is") == 1
+
+
+def test_the_run_that_teaches_is_computed_from_the_fit():
+    settings = pd.DataFrame({"rpm": [600.0], "milling_min": [10.0], "mill": "Pulverisette 7"})
+    prior = before_data(models.get("capacity"), settings, 400, 1)
+    known = prior.parameters()
+    none = models.Fit.from_draws(prior.model, prior.table, known | {
+        "capacity.damage_energy": np.full_like(known["capacity.damage_energy"], 1e9)})
+    said = [re.search(r"([\d.]+) nat expected", demo.what_teaches(fit)) for fit in (prior, none)]
+    some, nothing = (float(found[1]) for found in said if found)
+    assert some > 0.1 > nothing
 
 
 def test_it_ranks_and_suggests_within_the_rule(told):
