@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from .electrode import balance_error
-from .engine.encode import number, text
+from .engine.encode import NOT_DONE, number, text
 
 COLUMNS = {
     "utilization_latent": "1",
@@ -48,8 +48,9 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         Rows with ``capacity_mAh_g`` (gross), ``utilization`` and ``utilization_sd`` as measured,
         all errors in it; ``composite_mass_mg`` where weighed, and ``cell``, whose rows share their
         mass and their utilization; ``capacity_mAh_g_sd``, where given, is the error of one reading
-        (over the root of ``capacity_mAh_g_n`` for a mean). Readings that are bounds (``_censored``)
-        and rows that lack one of the two are left out, which ``attrs["note"]`` says.
+        (over the root of ``capacity_mAh_g_n`` for a mean). Rows whose ``status`` says that they are
+        not done (planned, running, failed, abandoned), readings that are bounds (``_censored``) and
+        rows that lack one of the two are left out, which ``attrs["note"]`` says.
     reference_capacity, reference_capacity_sd
         Capacity of the active material in a liquid cell over the same window (mAh/g) and its sd.
     reference_error
@@ -76,6 +77,8 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
                              "utilization_sd of each row")
     if not (reference_capacity > 0 and reference_capacity_sd >= 0 and reference_error >= 0):
         raise ValueError("reference_capacity must be above 0, its sd and reference_error not below")
+    undone = text(rows, "status").isin(NOT_DONE)
+    left, rows = int(undone.sum()), rows[~undone]
     bound = (text(rows, "capacity_mAh_g_censored").ne("")
              | text(rows, "utilization_censored").ne(""))
     whole = rows["capacity_mAh_g"].notna() & rows["utilization"].notna()
@@ -122,6 +125,7 @@ def cell_losses(table: Any, *, reference_capacity: float, reference_capacity_sd:
         "90 % equal-tailed intervals. The reference mass is in every interval of the utilization "
         "and of the active capacity and cancels between cells; the cell's mass cancels in its "
         "active capacity."
+        + (f" {left} rows are not done (column status) and left out." if left else "")
         + (f" {int(bound.sum())} readings are bounds and left out." if bound.any() else "")
         + (f" {int((~whole).sum())} rows lack a capacity or a utilization and are left out."
            if not whole.all() else ""))

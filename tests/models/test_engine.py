@@ -162,9 +162,16 @@ class TestPosterior:
         TOY.fit(simulated(30, 1), draws=50, tune=100)
         assert compilations["nutpie"] == before + 1
 
-    @pytest.mark.parametrize("engine", ["numpyro"])
+    @pytest.mark.parametrize("engine", ["numpyro", pytest.param("pymc", marks=pytest.mark.slow)])
     def test_other_engines_agree(self, table, engine):
         assert_posterior(TOY.fit(table, engine=engine, chains=2, draws=500), *exact(table))
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("engine", ["numpyro", "pymc"])
+    def test_other_engines_take_another_table_in_the_same_process(self, table, engine):
+        TOY.fit(table, engine=engine, chains=2, draws=100)
+        other = simulated(3, 4, seed=8)
+        assert_posterior(TOY.fit(other, engine=engine, chains=2, draws=500), *exact(other))
 
     def test_an_unknown_engine_is_named(self, fit, table):
         with pytest.raises(ValueError, match="'stan' is none of nutpie"):

@@ -89,3 +89,13 @@ def test_the_error_of_a_capacity_is_in_its_losses_and_a_bound_is_none() -> None:
     assert "lack" not in found.attrs["note"]
     rows = pd.concat([cell(), cell(cell="b", utilization=np.nan)])
     assert "1 rows lack a capacity or a utilization" in cell_losses(rows, **REFERENCE).attrs["note"]
+
+
+@pytest.mark.parametrize("status", ["failed", "abandoned", "planned"])
+def test_rows_that_are_not_done_are_left_out_and_counted(status: str) -> None:
+    rows = pd.concat([cell(status="done"), cell(cell="b", status=status, utilization=1.2,
+                                                utilization_sd=np.nan)])
+    found = cell_losses(rows, **REFERENCE)
+    assert found["cell"].tolist() == ["a"]
+    assert "1 rows are not done" in found.attrs["note"]
+    assert "not done" not in cell_losses(cell(), **REFERENCE).attrs["note"]
