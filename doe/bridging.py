@@ -163,7 +163,7 @@ def bridge(
     )
     table.index.name = between
     notes = _notes(table, between, first) + mixed.slips(
-        found, outcome, between=("block_sd", block_sd), within=("cell_sd", cell_sd)
+        x, y, group, outcome, w, between=("block_sd", block_sd), within=("cell_sd", cell_sd)
     )
     return Bridge(table, between, first, outcome, _said(table, between, first, outcome, level),
                   notes, level)  # fmt: skip

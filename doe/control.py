@@ -217,7 +217,7 @@ def control_chart(
         notes.append("priors of the scatter come from these cells; give block_sd and cell_sd where "
                      "earlier work knows them")  # fmt: skip
     notes += mixed.slips(
-        whole, outcome, between=("block_sd", block_sd), within=("cell_sd", cell_sd)
+        one, y, group, outcome, w, between=("block_sd", block_sd), within=("cell_sd", cell_sd)
     )
     low, high = whole.interval(np.ones(1), level)
     said = _said(table, changes, block, limits)

@@ -28,8 +28,8 @@ _COARSE = 17
 _CUT = 22.0
 """Posterior densities below exp(-_CUT) of the highest are left out."""
 SLIP = 5.0
-"""Posterior median of a scatter, in scales of its prior, from which on the scale is doubted: a
-half-normal prior gives one so large less than a millionth."""
+"""Scatter, in scales of its prior, from which on the scale is doubted: a half-normal prior gives a
+larger one less than a millionth."""
 _FARTHEST = 40.0
 """Largest standard deviation, in scales of its prior."""
 _WIDTH = 2.0
@@ -90,34 +90,6 @@ class Mixed:
         tail = (1.0 - level) / 2.0
         low, mid, high = np.interp([tail, 0.5, 1.0 - tail], share, values[order])
         return float(mid), float(low), float(high)
-
-
-def slips(found: Mixed, outcome: str, **given: tuple[str, float | None]) -> list[str]:
-    """What to say of scales that were given and that the readings contradict: a slip of unit?
-
-    Parameters
-    ----------
-    found : Mixed
-    outcome : str
-        Whose unit the scales are in.
-    **given : (argument, scale)
-        For ``between`` and ``within``: what the scale of its prior is called, and the scale, None
-        where nobody gave one.
-
-    Returns
-    -------
-    list of str
-    """
-    said = []
-    for which, (name, scale) in given.items():
-        middle = found.scatter(which, 0.5)[0]
-        if scale is not None and middle > SLIP * scale:
-            said.append(
-                f"{name}={scale:.3g} is {middle / scale:.2g} times smaller than the scatter that "
-                f"these readings show even so ({middle:.3g}): a slip of unit? It is in the unit of "
-                f"{outcome}; intervals are too narrow with it"
-            )
-    return said
 
 
 def quantile(weight: np.ndarray, centre: np.ndarray, sd: np.ndarray, p: float) -> float:
@@ -226,6 +198,46 @@ def fit(
         within=sd[1, use],
         log_evidence=float(top + np.log(mass.sum()) + constant),
     )
+
+
+def slips(
+    x: np.ndarray, y: np.ndarray, group: np.ndarray, outcome: str,
+    weight: np.ndarray | None = None, **given: tuple[str, float | None],
+) -> list[str]:  # fmt: skip
+    """What to say of scales that were given and that the readings contradict: a slip of unit?
+
+    A scatter that its own prior holds down hides in the other one, so that the posterior under the
+    given scales does not show it. The readings are asked under wide priors instead.
+
+    Parameters
+    ----------
+    x, y, group, weight
+        As for `fit`.
+    outcome : str
+        Whose unit the scales are in.
+    **given : (argument, scale)
+        For ``between`` and ``within``: what the scale of its prior is called, and the scale, None
+        where nobody gave one.
+
+    Returns
+    -------
+    list of str
+        Empty where nothing speaks against the scales.
+    """
+    if all(scale is None for _, scale in given.values()):
+        return []
+    wide = 2.0 * residual_sd(x, y)
+    free = fit(x, y, group, wide, wide, weight)
+    said = []
+    for which, (name, scale) in given.items():
+        middle, low, _ = free.scatter(which, 0.9)
+        if scale is not None and low > SLIP * scale:
+            said.append(
+                f"{name}={scale:.3g}, but these readings show a scatter of about {middle:.3g} "
+                f"(above {low:.3g} with probability 0.95): a slip of unit? It is in the unit of "
+                f"{outcome}; intervals under it are not to be trusted"
+            )
+    return said
 
 
 def _window(axis: np.ndarray, log_p: np.ndarray) -> tuple[float, float]:

@@ -173,7 +173,10 @@ def split_plot(
     )
     said = _told(table, made.runs, len(made.y), outcome, level)
     notes = _notes(made.parts, made.runs, scales, (run_sd, cell_sd)) + made.notes
-    notes += mixed.slips(found, outcome, between=("run_sd", run_sd), within=("cell_sd", cell_sd))
+    notes += mixed.slips(
+        x, made.y, made.group, outcome, made.weight,
+        between=("run_sd", run_sd), within=("cell_sd", cell_sd),
+    )  # fmt: skip
     return SplitPlot(
         table, scatter, made.runs, len(made.y), said, notes, level, outcome, found, made.parts
     )

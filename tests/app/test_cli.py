@@ -86,7 +86,9 @@ def test_suggestions_make_the_round_from_file_to_file(recorded, capsys):
     assert len(ranking) == 3
     assert ranking["p_best"].sum() == pytest.approx(1.0)
     assert ranking["predicted_mean"].is_monotonic_decreasing
-    assert "best with probability" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())
+    assert "best with probability" in told
+    assert "cannot be told apart" in told  # what the belief notes
 
 
 def test_a_result_is_listed_and_taken_back(recorded, capsys):

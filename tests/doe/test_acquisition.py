@@ -130,6 +130,18 @@ def test_a_weight_counts_from_the_second_pick_where_nothing_was_known_before():
     assert [p.index for p in picks] == [0, 2]
 
 
+def test_the_gain_is_told_whatever_it_costs():
+    values = normals([0.0, 1.0, 0.9], [0.1, 1.0, 1.0])
+    state = np.array([acquisition.TRIED, acquisition.NEW, acquisition.NEW])
+    plain, priced = (
+        acquisition.greedy(values, state, np.ones(3), 1, np.random.default_rng(0), weight=weight)[0]
+        for weight in (None, np.array([1.0, 0.01, 0.02]))
+    )
+    assert (plain.index, priced.index) == (1, 2)
+    found = acquisition.gains(values, state)
+    assert plain.gain == pytest.approx(found[1]) and priced.gain == pytest.approx(found[2])
+
+
 def test_no_repeat_is_better_than_the_best_that_is_read_again_already():
     """Two middling settings rival each other, but neither the best, which is underway again."""
     values = normals([9.0, 0.0, 0.0], [0.1, 1.0, 1.0])

@@ -405,6 +405,17 @@ def test_best_is_the_best_expected_mean_not_the_luckiest_reading():
     assert best["rpm"] == 600
 
 
+def test_what_the_belief_notes_reaches_answers_and_those_of_another_process(tmp_path, calls):
+    campaign = started(tmp_path / "mill.db")
+    for made in (campaign, doe.Campaign.open(tmp_path / "mill.db")):
+        ranking = made.rank()
+        assert ranking.notes == ranking.table.attrs["notes"] == ["simulated belief"]
+        assert str(ranking).endswith("simulated belief")
+        assert "<p>simulated belief</p>" in ranking._repr_html_()
+        assert made.best().attrs["notes"] == ["simulated belief"]
+        assert made.best(over="space").attrs["notes"] == ["simulated belief"]
+
+
 def test_minimize_mirrors_maximize():
     campaign = started(maximize=None, minimize="capacity_mAh_g")
     table: Any = campaign.rank().table

@@ -91,6 +91,15 @@ def test_readings_of_other_recipes_and_failures_are_left_out():
         doe.control_chart(whole, "q", RECIPE).table, doe.control_chart(rows, "q").table)
 
 
+def test_a_scale_in_another_unit_is_doubted():
+    rows = cells()
+    said = [doe.control_chart(rows, "q", block_sd=s, cell_sd=1.0).notes for s in (2e-3, 2.0)]
+    said += [doe.bridge(rows, "q", between="operator", block_sd=s, cell_sd=1.0).notes
+             for s in (2e-3, 2.0)]
+    doubted = [[n for n in notes if n.startswith("block_sd=0.002, but")] for notes in said]
+    assert [len(d) for d in doubted] == [1, 0, 1, 0]
+
+
 class TestBridge:
     def test_offset_is_right_as_often_as_it_says(self):
         rng, held = np.random.default_rng(0), []

@@ -1,5 +1,7 @@
 """Failed processes teach where not to go; failed assays do not."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -163,6 +165,57 @@ class TestCampaign:
         made.drop(names)
         asked = made.suggest(1)
         assert asked["n"].tolist() == [11] and "highest expected" in asked["reason"].iloc[0]
+
+
+@pytest.mark.usefixtures("calls")
+class TestAnswers:
+    MIDDLE: ClassVar[dict[str, float]] = {"rpm": 600.0, "milling_min": 32.5}
+    EDGE: ClassVar[dict[str, float]] = {"rpm": 200.0, "milling_min": 5.0}
+
+    def played(self, *failed):
+        made = doe.Campaign(SPACE, maximize="capacity_mAh_g")
+        made.record([{**self.MIDDLE, "cell": "a", "capacity_mAh_g": 150.0},
+                     {**self.EDGE, "cell": "b", "capacity_mAh_g": 120.0}])
+        if failed:
+            made.record([{"status": "failed", "reason": "caked"} | row for row in failed])
+        return made
+
+    def test_without_a_failed_process_nothing_is_said(self):
+        for made in (self.played(), self.played({**self.MIDDLE, "cell": "c", "failure": "assay"})):
+            assert "p_works" not in made.rank().table and "p_works" not in made.best()
+            assert "fail" not in made.rank().sentence + made.best().attrs["sentence"]
+
+    def test_a_recommended_setting_that_failed_before_says_how_often(self):
+        made = self.played({**self.MIDDLE, "cell": "c"}, {**self.MIDDLE, "cell": "d"})
+        works = failures.learn(SPACE, made.results())
+        table, best = made.rank().table, made.best()
+        assert works is not None
+        np.testing.assert_allclose(table["p_works"], works(table[SPACE.names]))
+        assert best["rpm"] == 600.0 and best["p_works"] == table["p_works"].iloc[0] < 0.9
+        said = "the process failed in 2 of 3 experiments, P(the process does not fail) "
+        assert f"There: {said}{best['p_works']:.2f}." in best.attrs["sentence"]
+        assert f"At 600 rpm, 32.5 milling_min: {said}" in made.rank().sentence
+
+    def test_one_whose_neighbour_failed_says_how_likely_it_works(self):
+        made = self.played({"rpm": 620.0, "milling_min": 33.0}, {"rpm": 580.0, "milling_min": 32.0})
+        assert made.best()["p_works"] < 0.9
+        assert "There: P(the process does not fail) 0." in made.best().attrs["sentence"]
+
+    def test_one_far_from_every_failure_says_nothing(self):
+        made = self.played({"rpm": 1000.0, "milling_min": 60.0})
+        made.record([{**self.MIDDLE, "cell": c, "capacity_mAh_g": 150.0} for c in "efghijkl"])
+        assert made.best()["p_works"] > 0.9
+        assert "fail" not in made.best().attrs["sentence"] + made.rank().sentence
+        over = made.best(over="space")
+        assert 0.5 <= over["p_works"] <= 1.0
+
+    def test_a_composition_within_its_grain_of_the_plan_is_the_setting_that_failed(self):
+        one = pd.DataFrame([{**self.MIDDLE, "status": "failed", "cell": "a"},
+                            {**self.MIDDLE, "rpm": 600.0 + 1e-10, "status": "failed", "cell": "b"},
+                            {**self.EDGE, "status": "done", "cell": "c"}])
+        told = failures.record(SPACE, one, pd.DataFrame([self.MIDDLE, self.EDGE]))
+        assert told is not None
+        assert (told.failed.tolist(), told.made.tolist()) == ([2, 0], [2, 1])
 
 
 @pytest.mark.parametrize(("failed", "worked"), [(3, 1), (6, 4), (30, 1)])

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ssbayes import doe
-from ssbayes.doe import route
+from ssbayes.doe import plots, pressing, route, store
+from ssbayes.doe import state as states
+from ssbayes.doe.store import Store
 
 SPACE = doe.Space(
     [doe.Choice("anneal_degC", [400.0, 500.0, 600.0, 700.0], hard=True),
@@ -200,6 +202,138 @@ def test_a_campaign_plans_its_open_suggestions_in_the_runs_that_it_named():
     named = campaign.suggestions().set_index("suggestion")["run"]
     mine = own(made)
     assert (named[mine["suggestion"]].groupby(mine["run"].to_numpy()).nunique() == 1).all()
+
+
+@pytest.mark.usefixtures("calls")
+class TestOrder:
+    """The column ``order`` of the suggestions: a plan's, kept batch by batch."""
+
+    @staticmethod
+    def begun(space=SPACE, **given):
+        return doe.Campaign(space, maximize="capacity_mAh_g", seed=1, **given)
+
+    def test_it_is_the_plans_and_keeps_runs_together(self):
+        campaign = self.begun()
+        asked = campaign.suggest(8)
+        planned = campaign.plan().table
+        assert asked.sort_values("order")["suggestion"].tolist() == planned["suggestion"].tolist()
+        assert sorted(asked["order"]) == list(range(1, 9))
+        run = campaign.suggestions().set_index("suggestion")["run"]
+        by_order = run[asked.sort_values("order")["suggestion"]]
+        assert (by_order != by_order.shift()).sum() == by_order.nunique() == 2
+
+    def test_what_is_recorded_or_topped_up_changes_nothing_of_what_was_said(self, tmp_path):
+        campaign = self.begun(doe.spaces.milling(), store=tmp_path / "a.db")
+        first = campaign.suggest(6)
+        campaign.record({"suggestion": "s0002", "capacity_mAh_g": 150.0})
+        more = campaign.suggest(8)
+        left = first[first["suggestion"] != "s0002"].sort_values("order")["suggestion"].tolist()
+        assert more.sort_values("order")["suggestion"].tolist()[:5] == left
+        assert set(more.sort_values("order")["suggestion"][5:]) == {"s0007", "s0008", "s0009"}
+        again = doe.Campaign.open(tmp_path / "a.db").suggest(8)
+        pd.testing.assert_frame_equal(again, more)
+
+    def test_batches_of_one_size_are_not_drawn_alike(self):
+        orders = set()
+        for seed in range(3):
+            campaign = doe.Campaign(doe.spaces.milling(), maximize="capacity_mAh_g", seed=seed)
+            for _ in range(3):
+                asked = campaign.suggest(5)
+                orders.add(tuple(asked["order"]))
+                campaign.record(asked.assign(capacity_mAh_g=150.0))
+        assert len(orders) >= 7
+
+    def test_samples_of_a_mixers_run_come_in_rising_time_and_charges_of_their_own_do_not(self):
+        mixer = doe.Campaign(doe.spaces.mechanofusion(), maximize="composite_capacity_mAh_g")
+        minutes = mixer.suggest(8).sort_values("order")["milling_min"].to_numpy()
+        assert (np.diff(minutes[:4]) > 0).all() and (np.diff(minutes[4:]) > 0).all()
+        assert "rising milling_min" in " ".join(mixer.plan().notes)
+        jars = doe.Space([doe.Real("rpm", 200, 1000, hard=True), doe.Real("milling_min", 5, 60),
+                          doe.Choice("bead_mm", [3, 5])])
+        assert plots.rising(jars) == []
+        assert plots.rising(doe.Space([doe.Real("rpm", 200, 1000),
+                                       doe.Real("milling_min", 5, 60)])) == []
+
+    def test_a_pellet_in_hand_is_pressed_upwards(self):
+        space = doe.pressing.pressing(pressed_MPa=50.0)
+        made = doe.Campaign(space, maximize="ionic_conductivity_S_cm")
+        pressures = made.suggest(6).sort_values("order")["pelletizing_MPa"]
+        assert pressures.is_monotonic_increasing
+        assert not pressing.in_hand(doe.pressing.pressing())
+
+    def test_it_is_no_result_and_a_factor_of_that_name_stays_one(self, tmp_path):
+        campaign = self.begun()
+        sheet = campaign.suggest(4).assign(capacity_mAh_g=[150.0, 140.0, None, None])
+        sheet.to_csv(tmp_path / "next.csv", index=False)
+        assert "order" not in campaign.record(tmp_path / "next.csv")
+        assert "order" not in campaign.record(sheet.tail(2).assign(capacity_mAh_g=120.0))
+        mixed = self.begun(doe.Space([doe.Choice("order", ["dry first", "wet first"], unit=""),
+                                      doe.Real("rpm", 200, 1000)]))
+        asked = mixed.suggest(2)
+        assert set(asked["order"]) <= {"dry first", "wet first"}
+        assert "order" in mixed.record(asked.assign(capacity_mAh_g=150.0))
+
+
+@pytest.mark.usefixtures("calls")
+class TestGain:
+    """A budget is spent where the gain is that was expected when settings were suggested."""
+
+    @staticmethod
+    def waiting(store=None):
+        campaign = doe.Campaign(doe.spaces.milling(), maximize="capacity_mAh_g", store=store)
+        campaign.record(campaign.suggest(4).assign(capacity_mAh_g=[150.0, 160.0, 140.0, 100.0]))
+        campaign.suggest(4)
+        return campaign
+
+    def test_it_is_kept_and_fills_a_budget(self, tmp_path):
+        path = tmp_path / "mill.db"
+        self.waiting(path)
+        campaign = doe.Campaign.open(path)
+        assert campaign.suggestions()["expected_gain"].tolist()[4:] == [2.0, 1.0, 0.0, -1.0]
+        prices = doe.Prices(cell=1.0)
+        made = campaign.plan(prices, budget=2)
+        assert set(made.table["suggestion"]) == {"s0005", "s0006"}
+        assert any("expected gain for their price" in note for note in made.notes)
+        assert list(made.left_out) == ["suggestion", *campaign.space.names]
+        lowest = -campaign.suggestions()["predicted_mean"][4:]
+        for gain in ("predicted_mean", lowest):  # another column, or numbers of one's own
+            values = campaign.suggestions()["predicted_mean"][4:] if gain is not lowest else lowest
+            best = campaign.suggestions().loc[values.idxmax(), "suggestion"]
+            assert campaign.plan(prices, budget=1, gain=gain).table["suggestion"].tolist() == [best]
+
+    def test_an_old_file_without_it_opens_and_plans_in_the_order_of_suggestion(self, tmp_path):
+        campaign = self.waiting(tmp_path / "new.db")
+        old = Store(tmp_path / "old.db")
+        events = []
+        for e in Store(tmp_path / "new.db").read():
+            body = dict(e.body)
+            if e.kind == "suggest":
+                body["suggestions"] = [{k: v for k, v in s.items() if k != "expected_gain"}
+                                       for s in body["suggestions"]]
+            events.append(store.event(e.kind, body, e.id))
+        old.create(events)
+        opened = doe.Campaign.open(tmp_path / "old.db")
+        assert "expected_gain" not in opened.suggestions()
+        prices = doe.Prices(cell=1.0)
+        made = opened.plan(prices, budget=2)
+        assert set(made.table["suggestion"]) == {"s0005", "s0006"}
+        assert any(note.startswith("no expected gain is kept of s0005") for note in made.notes)
+        pd.testing.assert_frame_equal(opened.suggest(4), campaign.suggest(4))
+        one, other = (states.seed_for("suggest", c._log.state(), c.declaration)
+                      for c in (opened, campaign))
+        assert one == other  # the next suggestions are the same
+        with pytest.raises(doe.CampaignError, match="'expected_gain' is no column"):
+            opened.plan(prices, gain="expected_gain")
+
+    def test_settings_of_the_start_design_have_none(self):
+        campaign = doe.Campaign(doe.spaces.milling(), maximize="capacity_mAh_g")
+        campaign.record(campaign.suggest(3).assign(capacity_mAh_g=[150.0, 160.0, 140.0]))
+        campaign.suggest(2)
+        made = campaign.plan(doe.Prices(cell=1.0), budget=1)
+        assert made.table["suggestion"].tolist() == ["s0004"]
+        assert any("kept of s0004: settings matter" in note for note in made.notes)
+        with pytest.raises(doe.CampaignError, match="gain is not known of s0004"):
+            campaign.plan(doe.Prices(cell=1.0), budget=1, gain="expected_gain")
 
 
 @pytest.mark.parametrize(("table", "options", "said"), [

@@ -265,3 +265,15 @@ def test_a_prior_far_wider_than_the_readings_costs_no_digits(groups):
     # the prior of each scatter is a hundred times as thin where the readings are
     fall = found[0].log_evidence - found[1].log_evidence
     assert fall == pytest.approx(2.0 * np.log(100.0), abs=0.05)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"run_sd": 2e-3, "cell_sd": 1.0}, "run_sd=0.002, but"),
+    ({"run_sd": 2.0, "cell_sd": 1e-3}, "cell_sd=0.001, but"),
+    ({"run_sd": 2.0, "cell_sd": 1.0}, ""), ({}, ""),
+])
+def test_a_scale_in_another_unit_is_doubted(given, said):
+    rows = rows_of(runs=8, run_sd=2.0, cell_sd=1.0)
+    notes = doe.split_plot(rows, "y", hard=["method"], **given).notes
+    doubts = [n for n in notes if "slip of unit" in n]
+    assert len(doubts) == bool(said) and "".join(doubts).startswith(said)

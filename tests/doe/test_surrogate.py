@@ -1,8 +1,11 @@
 """Paths of Gaussian processes: equal to the closed form, blind to padding, quick to extend."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from ssbayes.doe import compiled, hyperparameters, surrogate
+from ssbayes.doe.errors import DoeError
 
 PRIOR = hyperparameters.Prior(
     amplitude=1.5, batch=0.3, noise=0.1, noise_sd=1.0, length=0.8, length_sd=0.75
@@ -252,3 +255,29 @@ def test_correlations_are_exact_or_next_to_nothing_and_never_almost_zero(length)
     found = np.asarray(compiled._matern(np, x, x, np.array([length])))
     assert found == pytest.approx(matern(x, x, length), abs=1e-4)
     assert found.min() > 1e-30
+
+
+def faked(monkeypatch, assess):
+    """`hyperparameters.posterior` on a density of one's own, normal about 0 in every logarithm."""
+    tools = SimpleNamespace(
+        assess=assess, objective=lambda theta, *_: (0.5 * float(theta @ theta), theta))
+    monkeypatch.setattr(hyperparameters, "compiled", lambda: tools)
+    one = np.eye(3)
+    return hyperparameters.posterior(
+        np.zeros((3, 1)), np.zeros((1, 3)), np.ones(3), one, 0.0 * one, PRIOR,
+        np.random.default_rng(0))
+
+
+def test_a_density_that_is_no_number_at_some_draws_leaves_the_others(monkeypatch):
+    def assess(theta, *_):
+        value = 0.5 * (theta**2).sum(axis=1)
+        value[::7] = np.nan
+        return value
+
+    theta = faked(monkeypatch, assess)
+    assert len(np.unique(theta, axis=0)) > 4 and np.isfinite(theta).all()
+
+
+def test_a_density_that_is_no_number_anywhere_is_named(monkeypatch):
+    with pytest.raises(DoeError, match="is no number at any of 256 draws, with 3 readings"):
+        faked(monkeypatch, lambda theta, *_: np.full(len(theta), np.nan))
