@@ -210,13 +210,14 @@ class Response:
         n = len(settings)
         parameters = dict(self.fit.variables(draws))
         count = len(next(iter(parameters.values())))
-        coded = self.fit.encoded.columns
-        held = {g.name for g in self.fit.model.groups if g.inside and not np.any(coded[g.name] > 0)}
+        held = {g.name: self._held(g.name, columns) for g in self.fit.model.groups if g.inside}
         for z, shape in self.fit.effect_shapes.items():
             group = self.graph.registry.effects[z]
             if group in self._varying and not np.any(columns[group] > 0):
                 fresh = rng.normal(size=(count, n, *shape))
-                if group in held or (group == "cell" and of == "batch"):
+                if group in held:
+                    fresh[:, held[group]] = 0.0
+                if group == "cell" and of == "batch":
                     fresh[:] = 0.0
                 parameters[z] = fresh
         for group in self._varying:
@@ -230,6 +231,19 @@ class Response:
         values = evaluator(self.graph, *names)(parameters, columns)
         return draw_family(readings.family, values[names[0]], values[names[1]],
                            shape_of(readings, values, names), rng)
+
+
+    def _held(self, group: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Settings of whose kind (method, mill) no row of the fit tells the group apart, ``(n,)``.
+
+        The level that holds the group (``Group.inside``) then has its spread in its own.
+        """
+        kinds = [g.name for g in self.fit.model.groups if not g.varies]
+        coded = self.fit.encoded.columns
+        told = np.flatnonzero(coded[group] > 0)
+        known = {tuple(int(coded[kind][k]) for kind in kinds) for k in told}
+        return np.array([tuple(int(columns[kind][k]) for kind in kinds) not in known
+                         for k in range(len(columns[group]))], dtype=bool)
 
 
 def shape_outputs(readings: Any, outcome: str) -> list[str]:

@@ -195,6 +195,11 @@ def test_an_operator_counts_for_the_method_of_which_one_made_several_batches(mod
         "capacity_mAh_g": [180.0, 181.0, 170.0, 171.0]})
     assert np.allclose(mixing.at_rate(fit, "hand", 0.1)["next_cell_sd"], 5.0)
     assert np.allclose(mixing.at_rate(fit, "mill", 0.1)["next_cell_sd"], 13.0)
+    at = pd.DataFrame({"method": ["hand", "mill"] * 400, "c_rate": 0.1})
+    drawn = fit.predict(at, of="batch", outcome="capacity_mAh_g").to_numpy()
+    # 2,000 draws: three standard errors of an sd are 5 %
+    assert drawn[:, ::2].std() == pytest.approx(3.0, rel=0.05)
+    assert drawn[:, 1::2].std() == pytest.approx(np.hypot(3.0, 12.0), rel=0.05)
     assert comparison.confounded(fit, ["hand"])[-1] == comparison.BATCH_HOLDS
 
 
