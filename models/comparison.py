@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from . import electrode
-from .engine.encode import number, text
-from .engine.published import columns_of
+from .engine.encode import number, text, usable
+from .engine.published import columns_of, perhaps_twice
 
 if TYPE_CHECKING:
     from .engine.fit import Fit
@@ -46,7 +46,7 @@ class Comparison:
     sentence
         The same in words, with the naive answer beside it where the data allow one.
     notes
-        What is confounded, and which SDs rest on the prior.
+        What is confounded, which SDs rest on the prior, and which rows may count cells twice.
     quantiles
         Index ``method, of`` (``mean``, ``next batch``, ``next cell``); the value (mAh/g) below
         which it lies with a probability of 5 %, or of what was asked: of the mean a quantile of
@@ -238,7 +238,8 @@ def compare(
     if naive is not None:
         sentence += (f" An F test that takes all cells as independent would say {naive:.4f}; cells "
                      "of one batch are not replicates of the method.")
-    return Comparison(table, sentence, confounded(fit, (first, second)), quantiles)
+    twice = perhaps_twice(usable(fit.table, fit.model)[0], "capacity_mAh_g", "c_rate")
+    return Comparison(table, sentence, [*confounded(fit, (first, second)), *twice], quantiles)
 
 
 def _quantiles(methods: dict[str, dict[str, np.ndarray]], share: float, seed: int) -> pd.DataFrame:

@@ -55,7 +55,7 @@ from .electrode import (
 )
 from .engine import Factor, Group, Inputs, LabModel, Outcome, Prior
 from .engine.encode import number, text
-from .engine.published import observe_summaries, summary_encoder
+from .engine.published import observe_summaries, perhaps_twice, summary_encoder
 from .planning import plan
 
 __all__ = ["BATCH_SD_PRIORS", "MODEL", "Comparison", "at_rate", "compare", "components",
@@ -200,6 +200,11 @@ def encode_operators(
     return {"operator": codes}
 
 
+def prepare(rows: pd.DataFrame, fitting: bool) -> tuple[pd.DataFrame, list[str]]:
+    """The same rows, with a note on cells that may count twice."""
+    return rows, perhaps_twice(rows, "capacity_mAh_g", "c_rate") if fitting else []
+
+
 _ALIKE = ("capacity_basis", "c_rate_basis_mAh_g", "charge_mode", "window")
 
 MODEL = LabModel(
@@ -214,6 +219,7 @@ MODEL = LabModel(
               Outcome("active_capacity_mAh_g", alike=_ALIKE)),
     context=("active_fraction", "contains", "same_cells", "row_id", "capacity_cycles"),
     summaries=("capacity_mAh_g",),
+    prepare=prepare,
     encoders=(summary_encoder("capacity_mAh_g", along="c_rate"), encode_active,
               encode_operators, check_anodes),
     adaptation="diag", accept=0.95,

@@ -293,6 +293,35 @@ def _refuse_overlap(
             before[keys[k]] = rows.index[k]
 
 
+def perhaps_twice(rows: pd.DataFrame, outcome: str, along: str) -> list[str]:
+    """Sentences on means over several batches that may hold cells which other rows give again.
+
+    Such a mean has no batch label, and stands beside batches of one study, mill and method at one
+    condition that it does not name in ``contains``, while it has more batches than it names. They
+    may be others, so that it is told and not refused.
+    """
+    value, cells = number(rows, outcome), number(rows, f"{outcome}_n")
+    batch, inside = text(rows, "batch").to_numpy(), text(rows, "contains").to_numpy()
+    ids = text(rows, "row_id").to_numpy()
+    names = [str(name or label) for name, label in zip(ids, rows.index, strict=True)]
+    kinds = list(zip(*(text(rows, c) for c in ("study", "mill", "method")), number(rows, along),
+                     strict=True))
+    batches = number(rows, f"{outcome}_batches", np.inf)
+    said = []
+    for k in np.flatnonzero(~np.isnan(value) & (cells > 1) & (batch == "")):
+        named = {part.strip() for part in inside[k].split(";")} - {""}
+        beside = [j for j in np.flatnonzero(~np.isnan(value) & (batch != ""))
+                  if kinds[j] == kinds[k] and ids[j] not in named]
+        if beside and batches[k] > len(named):
+            rest = " ..." if len(beside) > 4 else ""
+            said.append(
+                f"row {names[k]} is a mean of cells of several batches, beside rows of batches of "
+                f"the same study, method and {along} that it does not name "
+                f"({', '.join(names[j] for j in beside[:4])}{rest}): if it holds their cells, they "
+                "count twice. Then name them in 'contains' of the mean (by row_id)")
+    return said
+
+
 def arrays(found: Sequence[Summary], outcome: str) -> dict[str, np.ndarray]:
     """Summaries as the matrix that ``observe_summaries`` asks for, linked along the condition.
 

@@ -327,6 +327,19 @@ def test_published_means_of_unlike_charging_are_not_pooled_in_silence(model):
             encode(rows.assign(charge_mode=np.where(other, "CCCV", "CC")), model)
 
 
+def test_a_mean_beside_batches_that_it_does_not_name_is_told(model):
+    def told(rows):
+        return [note for note in encode(rows, model).notes if "count twice" in note]
+
+    rows = data.load("kissel2025_mixing")
+    assert not told(rows)
+    forgotten = rows.assign(contains=rows["contains"].mask(rows["row_id"].eq(POOLED_HAND)))
+    (note,) = told(forgotten)
+    assert "row g1 is a mean" in note and "(g4, g5)" in note and "'contains'" in note
+    other = forgotten.assign(study=np.where(rows["row_id"].eq(POOLED_HAND), "another", "this"))
+    assert not told(other)
+
+
 def test_mistakes_are_named(low):
     with pytest.raises(ValueError, match="'hnad' is no method of this fit; it has: hand, machine"):
         mixing.compare(low, "hnad", "machine")
