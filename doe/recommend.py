@@ -117,11 +117,12 @@ def ranking(
     table = pd.concat([described.loc[order], made.table], axis=1).reset_index(drop=True)
     sentence = rank(draws, best, names, level).sentence
     told = [int(made.table["p_best"].to_numpy().argmax())]
-    if not table.loc[0, "allowed"] and table["allowed"].any():
-        told.append(int(np.argmax(table["allowed"].to_numpy())))
+    allowed = table["allowed"].to_numpy()
+    if not allowed[told[0]] and allowed.any():
+        told.append(int(np.where(allowed, table["p_best"].to_numpy(), -1.0).argmax()))
         sentence += (
-            " The first is outside the space or breaks a rule; of those allowed "
-            f"{names[order[told[1]]]} is ranked first."
+            f" {names[order[told[0]]]} is outside the space or breaks a rule; the likeliest best "
+            f"of those allowed is {names[order[told[1]]]}."
         )
     for at in dict.fromkeys(int(order[k]) for k in told if went is not None):
         if went is not None and (clause := went.said(at)):

@@ -158,7 +158,7 @@ def test_settings_outside_the_space_are_kept_and_noted_but_never_recommended():
     ranking = campaign.rank()
     table: Any = ranking.table
     assert table["allowed"].tolist() == [False, True]
-    assert "of those allowed 250 rpm, 6 milling_min, 5 bead_mm is ranked first" in ranking.sentence
+    assert "best of those allowed is 250 rpm, 6 milling_min, 5 bead_mm." in ranking.sentence
     best: Any = campaign.best()
     assert best["rpm"] == 250
 
