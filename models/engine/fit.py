@@ -309,6 +309,7 @@ class Fit:
         if name not in known:
             raise ValueError(f"{name!r} is no quantity of {self.model.name!r}; "
                              f"it has: {', '.join(known)}")
+        self._refuse_misspelt(settings)
         output, model = f"quantity:{name}", self.graph.registry.reported_by[name]
         values = self.response().evaluate((output,), settings, of=model)[output]
         return xr.DataArray(values, dims=("draw", "setting"), name=name)
