@@ -318,6 +318,7 @@ def test_a_campaign_without_physics_runs_on_these_suggestions():
             done[OBJECTIVE] = truth(asked) + 2.0 * rng.standard_normal(4)
             campaign.record(done)
         found.append(truth(campaign.best().to_frame().T)[0] / 165.0)
+        assert SPACE.feasible(campaign.suggest(2)).all()
     assert np.mean(found) > 0.88
 
 
