@@ -130,7 +130,7 @@ def what_teaches(fit: Fit) -> str:
     from ..doe.learning import parameter_information
 
     grid = pd.DataFrame(list(product(*RUNS.values())), columns=list(RUNS))
-    grid = grid[np.asarray(doe.spaces.milling().allowed(grid))].reset_index(drop=True)
+    grid = pd.DataFrame(grid[np.asarray(doe.spaces.milling().allowed(grid))].reset_index(drop=True))
     settings, which = grid.assign(**FIXED), fit.thin(1000)
     response = fit.response("capacity_mAh_g")
     names = ("mean:capacity_mAh_g", "noise:capacity_mAh_g")

@@ -150,9 +150,10 @@ def with_physics(bench: Any, seed: int) -> Player:
             "your own give strategies={'ssbayes_physics': maker}, with "
             "maker = functools.partial(doe.backtest.Campaigns, model='capacity')"
         )
+    played: Any = bench
     if model == "capacity":  # the mill's own constants are learned
-        bench = replace(bench, fixed={**bench.fixed, "mill": bench.name})
-    return Campaigns(bench, seed, model)
+        played = replace(bench, fixed={**bench.fixed, "mill": bench.name})
+    return Campaigns(played, seed, model)
 
 
 STRATEGIES: dict[str, Maker] = {**PLAYERS, "ssbayes_physics": with_physics}

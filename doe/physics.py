@@ -129,9 +129,9 @@ def comparable(rows: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[
     for outcome in model.outcomes:
         if outcome.name not in rows:
             continue
-        read = rows[outcome.name].notna()
+        read: Any = rows[outcome.name].notna()
         for column in (c for c in outcome.alike if c in rows and c not in model.pooled):
-            said = rows[column].where(rows[column].notna() & rows[column].ne(""))
+            said: Any = rows[column].where(rows[column].notna() & rows[column].ne(""))
             kinds = said[read].dropna().unique()
             if len(kinds) > 1:
                 told = ", ".join(f"{kind} ({int(said[read].eq(kind).sum())})" for kind in kinds)
@@ -139,7 +139,7 @@ def comparable(rows: pd.DataFrame, model: LabModel) -> tuple[pd.DataFrame, list[
                     f"{outcome.name} of unlike {column} would be pooled, by number of readings: "
                     f"{told}. Take back those of the other kind (campaign.withdraw; `ssbayes rows` "
                     "shows their numbers)")
-            silent = read & said.isna()
+            silent: Any = read & said.isna()
             if len(kinds) and silent.any():
                 rows.loc[silent, column] = kinds[0]
                 key = outcome.name, int(silent.sum())

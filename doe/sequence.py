@@ -82,7 +82,9 @@ def planned(
     said: list[str] = []
     limited = given.get("budget") is not None or given.get("days") is not None
     if limited and "gain" not in given:
-        lack = waiting.index[waiting[GAIN].isna()] if GAIN in waiting else waiting.index
+        lack: Any = waiting.index
+        if GAIN in waiting:
+            lack = lack[np.array(waiting[GAIN].isna())]
         given["gain"] = None if len(lack) else GAIN
         said.append(
             f"no expected gain is kept of {listing(lack)}: settings matter in the order of "

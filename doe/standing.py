@@ -54,7 +54,8 @@ def standing(
     tried = tried.iloc[place]
     asked = state.open()
     batch: Any = asked[space.names]
-    run = list(asked.get("run", asked.index))
+    runs: Any = asked.get("run", asked.index)
+    run = list(runs)
     if len(batch) < n:
         body, _ = asking.new_suggestions(declaration, state, n - len(batch), None)
         more = pd.DataFrame([entry["settings"] for entry in body["suggestions"]])

@@ -65,11 +65,11 @@ def propose_at_random(
     rng = np.random.default_rng(seed)
     settings = plots.share(space, space.sample(n, rng).reset_index(drop=True), rng)
     again = _again(space, settings, pending)
-    for _ in range(0 if space.hard else REDRAWN):
+    for _round in range(0 if space.hard else REDRAWN):
         if not again.any():
             break
         fresh = space.sample(int(again.sum()), rng)
-        settings = pd.concat([settings[~again], fresh], ignore_index=True)
+        settings = pd.concat([pd.DataFrame(settings[~again]), fresh], ignore_index=True)
         again = _again(space, settings, pending)
     blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
     reason = ["at random within the space" + "; repeats a setting that waits" * bool(twice)

@@ -325,7 +325,7 @@ def lacking(fit: Fit, method: str) -> dict[str, str]:
     use = mine[given["row"]] & (given["counted"] > 0) & (given["linked"] == 0)
     spread = use & (given["spread"] > 0)
     read = np.union1d(columns["capacity_mAh_g__row"], columns["utilization__row"]).astype(int)
-    cells = {(columns["batch"][k], columns["cell"][k]) for k in read[mine[read]]}
+    cells = {(int(columns["batch"][k]), int(columns["cell"][k])) for k in read[mine[read]]}
     batches = {batch for batch, _ in cells}
     between = (np.any(spread & (given["batches"] > 1)) or int(use.sum()) + len(batches) > 1)
     within = np.any(spread & (given["cells"] > given["batches"])) or len(cells) > len(batches)

@@ -104,7 +104,7 @@ def regime(fit: Fit, settings: Any) -> pd.DataFrame:
 def _best(fit: Fit, setting: pd.DataFrame) -> np.ndarray:
     """Capacity at the best of one setting and those that are gentler, ``(draws,)``."""
     around = pd.concat([setting.assign(**{
-        name: np.maximum(factor * setting[name], registry.column(name).low)
+        name: np.maximum(factor * setting[name], registry.column(name).low or 0.0)
         for name, factor in factors.items()}) for factors in GENTLER], ignore_index=True)
     return np.asarray(fit.predict(around, outcome=CAPACITY)).max(axis=1)
 
@@ -127,7 +127,8 @@ def _named(shares: np.ndarray) -> str:
 
 def _note(fit: Fit) -> str:
     said = fit.summary()["informed_by"]
-    assumed = [name for name in (THRESHOLD, CONTACT, DAMAGE) if said[name] == "from the prior"]
+    assumed = [name for name in (THRESHOLD, CONTACT, DAMAGE)
+               if str(said.at[name]) == "from the prior"]
     note = ("90 % equal-tailed intervals of the mean over new runs and batches; probabilities are "
             "shares of the posterior draws.")
     return note + (f" From the prior, not from data: {', '.join(assumed)}." if assumed else "")

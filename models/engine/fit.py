@@ -115,8 +115,8 @@ def with_prior_draws(posterior: xr.Dataset, model: LabModel, graph: Graph,
 def before_data(model: LabModel, settings: pd.DataFrame, draws: int, seed: int) -> Fit:
     """A fit to no reading: the settings give the levels, the priors all draws."""
     kept = [column.name for column in (*model.factors, *model.groups)]
-    rows = data.validate(settings[[name for name in kept if name in settings]], model.table_columns,
-                         where="settings", open=True)
+    given = pd.DataFrame(settings[[name for name in kept if name in settings]])
+    rows = data.validate(given, model.table_columns, where="settings", open=True)
     encoded = encode(rows, model)
     graph = model.graph(model.slots(encoded.levels))
     blank = xr.Dataset(coords={"chain": [0], "draw": np.arange(draws)})
