@@ -27,7 +27,8 @@ from calibration_designs import DESIGNS
 from scipy import stats
 from ssbayes import models
 from ssbayes.models.engine import checks, encode, sampling
-from ssbayes.models.engine.fit import priors_of, trajectory_depth, wanted_parts
+from ssbayes.models.engine.fit import priors_of
+from ssbayes.models.engine.fitting import trajectory_depth, wanted_parts
 from ssbayes.models.engine.response import draw_family, readings_at
 
 CHAINS = 2

@@ -338,7 +338,7 @@ class LabModel:
             If unlike quantities would be pooled, ``pool`` names a column that keeps none apart, the
             engine is unknown, or one of the numbers makes no sense.
         """
-        from .fit import run_fit
+        from .fitting import run_fit
 
         for argument, number in (("draws", draws), ("tune", tune), ("chains", chains)):
             if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
@@ -383,7 +383,7 @@ class LabModel:
         ValueError
             If a column is misspelt, or ``of`` or ``outcome`` is unknown.
         """
-        from .fit import before_data
+        from .fitting import before_data
 
         new = {group.name for group in self.groups if group.varies}
         table = pd.DataFrame(settings)

@@ -8,7 +8,7 @@ import pytest
 from ssbayes import doe, models
 from ssbayes.app import demo
 from ssbayes.app.cli import main
-from ssbayes.models.engine.fit import before_data
+from ssbayes.models.engine.fitting import before_data
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_kept_draws_answer_again(told, monkeypatch, capsys):
     def refuse(*_, **__):
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr("ssbayes.models.engine.fit.run_fit", refuse)
+    monkeypatch.setattr("ssbayes.models.engine.fitting.run_fit", refuse)
     folder, _ = told
     assert main(["rank", str(folder / "demo.db")]) == 0
     assert main(["suggest", str(folder / "demo.db")]) == 0

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from ssbayes import doe, models
 from ssbayes.doe import cards, physics
-from ssbayes.models.engine.fit import before_data
+from ssbayes.models.engine.fitting import before_data
 
 SPACE = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60, log=True)])
 

@@ -17,7 +17,8 @@ from ssbayes import data, doe, models
 from ssbayes.models import chains, closing, crossing
 from ssbayes.models.engine import Factor, Group, LabModel, Outcome
 from ssbayes.models.engine.encode import encode
-from ssbayes.models.engine.fit import Fit, priors_of, wanted_parts
+from ssbayes.models.engine.fit import Fit, priors_of
+from ssbayes.models.engine.fitting import wanted_parts
 from ssbayes.models.engine.graph import compilations
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not used.*")

@@ -21,7 +21,8 @@ from scipy import stats
 from ssbayes import data, models
 from ssbayes.models.engine import Factor, Group, LabModel, Outcome, checks
 from ssbayes.models.engine.encode import check_columns, encode, same_length
-from ssbayes.models.engine.fit import Fit, wanted_parts
+from ssbayes.models.engine.fit import Fit
+from ssbayes.models.engine.fitting import wanted_parts
 from ssbayes.models.engine.graph import compilations
 from ssbayes.models.engine.inputs import slots_for
 from ssbayes.models.engine.response import cubature

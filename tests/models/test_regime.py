@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from ssbayes import models
 from ssbayes.models import regime
-from ssbayes.models.engine.fit import before_data
+from ssbayes.models.engine.fitting import before_data
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
