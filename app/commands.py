@@ -219,14 +219,30 @@ def record(given: Namespace) -> None:
         show.say(note)
 
 
+WIDE = 16
+"""Columns up to which a table of results is shown whole."""
+ALWAYS = ("study", "run", "batch", "cell", "status", "reason", "kind")
+"""Columns of a wide one that are shown beside the settings and the outcome."""
+
+
 def rows(given: Namespace) -> None:
     """List what has been recorded."""
-    table = existing(given.store).results().rename_axis("row").reset_index()
+    campaign = existing(given.store)
+    table = campaign.results().rename_axis("row").reset_index()
     if not len(table):
         raise InputError(f"nothing is recorded in {given.store} yet; `ssbayes record` puts results "
                          "into it")
-    if not show.write(table, given.out):
-        show.table(table.dropna(axis=1, how="all"), f"{len(table)} rows recorded in {given.store}")
+    if show.write(table, given.out):
+        return
+    filled = table.dropna(axis=1, how="all")
+    wanted = ["row", "suggestion", *campaign.space.names, campaign.objective, *ALWAYS]
+    shown: Any = filled
+    if len(filled.columns) > WIDE:
+        shown = filled[[name for name in wanted if name in filled]]
+    show.table(shown, f"{len(table)} rows recorded in {given.store}")
+    if len(shown.columns) < len(filled.columns):
+        show.say(f"columns filled, but not shown: {len(filled.columns) - len(shown.columns)}; "
+                 "--out FILE.csv writes all")
 
 
 def withdraw(given: Namespace) -> None:

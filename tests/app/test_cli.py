@@ -91,6 +91,14 @@ def test_suggestions_make_the_round_from_file_to_file(recorded, capsys):
     assert "cannot be told apart" in told  # what the belief notes
 
 
+def test_many_columns_are_not_squeezed_into_one_table(recorded, capsys, monkeypatch):
+    monkeypatch.setattr("ssbayes.app.commands.WIDE", 3)
+    monkeypatch.setattr("ssbayes.app.commands.ALWAYS", ())
+    assert main(["rows", "plain.db"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "3 rows recorded" in told and "not shown: " in told and "--out FILE.csv" in told
+
+
 def test_a_result_is_listed_and_taken_back(recorded, capsys):
     assert main(["rows", "plain.db", "--out", "rows.csv"]) == 0
     listed = pd.read_csv("rows.csv")
