@@ -3,17 +3,24 @@
 Two hypotheses explain the readings of an objective:
 
 physics
-    true mean = response of a posterior draw of the model, its contrasts enlarged by a factor
-    near one, + a Gaussian process; the factor's error and the amplitude are drawn towards zero,
-    so that both stay small until the residuals demand them;
+    true mean = response of a posterior draw of the model, + its expected contrasts times a factor
+    near zero, + a Gaussian process; the factor and the amplitude are drawn towards zero, so that
+    both stay small until the residuals demand them;
 data alone
     true mean = an unknown constant + a Gaussian process.
 
-Their leave-one-out predictive densities decide which share of the draws each gets, never below
-a twentieth. A wrong model is therefore found out by its own predictions, and costs little.
+The draws of the model have seen the readings. Factor and process learn from what their mean leaves
+of them, and are added to every draw alike: to pull each draw to the readings again would count
+these twice, and called rankings surer than they were.
+
+Leave-one-out predictive densities of the two hypotheses decide which share of the draws each
+gets, never below a twentieth. A wrong model is therefore found out by its own predictions, and
+costs little.
 
 References
 ----------
+Liu, Bayarri and Berger, "Modularization in Bayesian analysis, with emphasis on analysis of computer
+models", Bayesian Anal. 4 (2009) 119 (what the physics learns is not left to its discrepancy).
 Yao et al., "Using stacking to average Bayesian predictive distributions", Bayesian Anal. 13
 (2018) 917 (pseudo-BMA with the Bayesian bootstrap).
 """
@@ -280,7 +287,7 @@ def _with_physics(
         prior,
         scale,
         np.random.default_rng([seed, 1]),
-        known=mean - level,
+        known=mean.mean(axis=0) - level,
         spread=np.hypot(spread, seen.error),
         stated=seen.error,
         theta=kept.get(f"theta_physics{key}"),
@@ -300,7 +307,7 @@ def _with_physics(
     def at(settings: pd.DataFrame) -> np.ndarray:
         mean = told.mean(settings)
         own = process(seen.beside(space.encode(settings), own=True))
-        return mean + process.slope[:, None] * (mean - level) + own
+        return mean + process.slope[:, None] * (mean.mean(axis=0) - level) + own
 
     def scatter(settings: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         cell, batch = told.scatter(settings)

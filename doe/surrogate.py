@@ -1,10 +1,10 @@
 """Gaussian processes on paths: what the readings say where the physics is silent or wrong.
 
-A hypothesis is a mean that is already known for each posterior draw (the physics, or zero) plus a
-Gaussian process that explains the residuals. Its posterior is kept as *paths*: functions drawn
-from the prior by random Fourier features and corrected by the data (Matheron's rule), one for
-each draw. A path can be evaluated anywhere, at any time, and neighbouring settings stay
-correlated, which is what joint acquisition needs.
+A hypothesis is a mean that is already known by posterior draws (the physics, or zero) plus a
+Gaussian process that explains what their average leaves of the readings. Its posterior is kept as
+*paths*: functions drawn from the prior by random Fourier features and corrected by the data
+(Matheron's rule), as many as draws. A path can be evaluated anywhere, at any time, and
+neighbouring settings stay correlated, which is what joint acquisition needs.
 
 References
 ----------
@@ -96,7 +96,9 @@ def learn(
     x : ndarray, shape (n, d)
         Encoded settings of the readings, 0 to 1.
     residuals : ndarray, shape (1, n) or (draws, n)
-        Readings minus the known mean, for each posterior draw; in the outcome's unit.
+        Readings minus the known mean, for each posterior draw; in the outcome's unit. Their
+        average is what the process is conditioned on. Hyperparameters see all of them: where the
+        mean has followed the readings, their average alone is smaller than the noise.
     noise : ndarray, shape (n,)
         Noise sd of each reading up to the factor that is learned, in the outcome's unit.
     batch : ndarray of int, shape (n,)
@@ -107,9 +109,9 @@ def learn(
         What the priors are relative to, in the outcome's unit.
     rng : numpy.random.Generator
         Source of all randomness.
-    known : ndarray, shape (draws, n), optional
-        Deviations of the known mean from its level, for each draw; in the outcome's unit. They
-        may all be too large or too small by a factor, which is learned.
+    known : ndarray, shape (n,), optional
+        Deviations of the known mean, averaged over its draws, from its level; in the outcome's
+        unit. They may all be too large or too small by a factor, which is learned.
     spread : ndarray, shape (draws, n), optional
         Sd of a reading about each draw of the known mean, in whose light that was learned.
     theta : ndarray, optional
@@ -127,16 +129,17 @@ def learn(
     n, size = len(x), padded(len(x))
     residuals, noise = residuals / scale, noise / scale
     stated = np.zeros(n) if stated is None else stated / scale
-    known = np.zeros((DRAWS, n)) if known is None else known / scale
+    known = np.zeros(n) if known is None else known / scale
+    target = residuals.mean(axis=0)
     same = ((batch[:, None] == batch[None, :]) & (batch[:, None] >= 0)).astype(float)
+    bent = np.outer(known, known)
     learning, rng = rng.spawn(2)
     if theta is None:
-        bent = known.T @ known / DRAWS
         theta = posterior(x, residuals, noise, same, bent, prior, learning, stated, within)
     count, per = len(theta), DRAWS // len(theta)
     xs, mask = pad(x, size), pad(np.ones(n), size)
     grid = (xs, mask, pad(noise, size), pad(stated, size), pad(same, size, (0, 1)))
-    inverse = compiled().invert(theta, *grid, np.zeros((size, size)))
+    inverse = compiled().invert(theta, *grid, pad(bent, size, (0, 1)))
     inverse = np.asarray(inverse)[:, :n, :n]
 
     omega = rng.standard_normal((count, FEATURES, x.shape[1]))
@@ -150,31 +153,21 @@ def learn(
 
     scales = np.exp(theta)[:, :, None, None]
     slope = scales[:, SLOPE, :, 0] * rng.standard_normal((count, per))
-    before += slope[:, :, None] * known.reshape(count, per, n)
+    before += slope[:, :, None] * known
     before += rng.standard_normal((count, per, n)) * np.hypot(
         loudness(theta, x)[:, None] * noise, stated
     )
     group = rng.standard_normal((count, per, int(batch.max(initial=0)) + 1))
     before += np.where(batch >= 0, group[:, :, np.maximum(batch, 0)], 0.0) * scales[:, BATCH]
 
-    # The slope adds a rank-one covariance of its own to each draw (Sherman and Morrison).
-    target = np.broadcast_to(residuals, (DRAWS, n)).reshape(count, per, n)
-    steep = scales[:, SLOPE] * known.reshape(count, per, n)
-    turned = np.einsum("hij,hsj->hsi", inverse, steep)
-    turned /= np.sqrt(1.0 + (steep * turned).sum(axis=-1, keepdims=True))
-
-    def solve(right: np.ndarray) -> np.ndarray:
-        shared = (turned * right).sum(axis=-1, keepdims=True)
-        return np.einsum("hij,hsj->hsi", inverse, right) - turned * shared
-
-    data = solve(target - before)
-    slope = slope + scales[:, SLOPE, :, 0] * (steep * data).sum(axis=-1)
-    precision = np.einsum("hii->hi", inverse)[:, None, :] - turned**2
-    seen = np.zeros((count, per, n))
+    data = (target - before) @ inverse
+    slope = slope + scales[:, SLOPE, :, 0] ** 2 * (data @ known)
+    seen = np.zeros(residuals.shape)
     if spread is not None:
-        spread = spread.reshape(count, per, n) / scale
-        seen = np.log(spread) + 0.5 * (_TAILS + 1.0) * np.log1p((target / spread) ** 2 / _TAILS)
-    log_density = _leave_one_out(precision, solve(target) / precision, seen)
+        spread = spread / scale
+        seen = np.log(spread)
+        seen += 0.5 * (_TAILS + 1.0) * np.log1p((residuals / spread) ** 2 / _TAILS)
+    log_density = _leave_one_out(inverse, residuals, seen)
     data = np.pad(data.transpose(0, 2, 1), ((0, 0), (0, size - n), (0, 0)))
     return Process(
         theta=theta,
@@ -185,19 +178,24 @@ def learn(
     )
 
 
-def _leave_one_out(precision: np.ndarray, error: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _leave_one_out(inverse: np.ndarray, residuals: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Log predictive density of each reading given the others, averaged over draws.
 
-    All of shape (H, s, n), over hyperparameters and draws of the known mean: ``precision`` and
-    ``error`` of the prediction without the reading, and ``seen``, minus the log density of the
-    reading under the known mean alone. Hyperparameters and known means have seen the reading
-    that is left out; importance weights, one over its density under each of them, undo that.
-    They are truncated (Ionides, J. Comput. Graph. Stat. 17 (2008) 295); the density under the
-    known mean has the tails of a Student-t, as readings have, which keeps them calm.
+    ``inverse`` (H, n, n) of the covariance, over hyperparameters; ``residuals`` (s, n) over draws
+    of the known mean, each of which meets hyperparameters once or more; ``seen`` (s, n) is minus
+    the log density of the reading under the known mean alone. Hyperparameters and known means
+    have seen the reading that is left out; importance weights, one over its density under each of
+    them, undo that. They are truncated (Ionides, J. Comput. Graph. Stat. 17 (2008) 295); the
+    density under the known mean has the tails of a Student-t, as readings have, which keeps them
+    calm.
     """
+    per = -(-len(residuals) // len(inverse)) if len(residuals) > 1 else 1
+    some = np.arange(len(inverse) * per).reshape(-1, per) % len(residuals)
+    precision = np.einsum("hii->hi", inverse)[:, None, :]
+    error = residuals[some] @ inverse / precision
     log_p = 0.5 * np.log(precision / (2.0 * np.pi)) - 0.5 * precision * error**2
     by_theta = _truncated(-log_p.mean(axis=1), (0,))[:, None, :]
-    weight = by_theta * _truncated(seen, (0, 1))
+    weight = by_theta * _truncated(seen[some], (0, 1))
     density = (weight * np.exp(log_p)).sum(axis=(0, 1)) / weight.sum(axis=(0, 1))
     return np.log(np.maximum(density, 1e-300))
 

@@ -128,6 +128,24 @@ def test_known_means_that_have_seen_a_reading_are_made_to_forget_it():
     np.testing.assert_allclose(process.log_density, expected, atol=0.1)
 
 
+def test_known_means_are_not_pulled_to_their_readings_a_second_time():
+    """Draws that have seen the readings keep the spread that this left them."""
+    rng = np.random.default_rng(3)
+    n, sd, draws = 6, 1.0, surrogate.DRAWS
+    x, *_ = readings(n)
+    y = sd * np.linspace(-1.4, 1.4, n)
+    known = sd / np.sqrt(n) * rng.standard_normal((draws, 1)) + np.zeros(n)
+    theta = np.repeat(np.log([[0.5, 1.0, 1e-5, 1e-9, 0.7, 0.7]]), 16, axis=0)
+    process = surrogate.learn(
+        x, y - known, np.full(n, sd), np.full(n, -1), PRIOR, 1.0, np.random.default_rng(0),
+        spread=np.full((draws, n), sd), theta=theta,
+    )  # fmt: skip
+    path = process(x)
+    together = np.corrcoef(known[:, 0], path.mean(axis=1))[0, 1]
+    assert abs(together) < 3.5 / np.sqrt(draws)
+    assert (known + path).std(axis=0).min() > known.std()
+
+
 def test_hyperparameters_match_their_posterior_on_a_grid():
     """One length scale matters here; its posterior mean is integrated by brute force."""
     rng = np.random.default_rng(0)
@@ -203,7 +221,7 @@ def test_a_known_mean_that_is_too_steep_is_made_flatter():
     theta = np.repeat(np.log([[0.05, 1.0, 1e-5, 0.5, 0.7, 0.7]]), 16, axis=0)
     draws = np.broadcast_to(known, (surrogate.DRAWS, 12))
     process = learn(
-        12, theta, residuals=y - draws, noise=np.full(12, 0.1), batch=np.full(12, -1), known=draws
+        12, theta, residuals=y - draws, noise=np.full(12, 0.1), batch=np.full(12, -1), known=known
     )
     inverse = np.linalg.inv(dense(x, np.full(12, 0.1), np.full(12, -1), theta[0]))
     precision = 0.5**-2 + known @ inverse @ known
