@@ -10,8 +10,9 @@ data alone
     true mean = an unknown constant + a Gaussian process.
 
 The draws of the model have seen the readings. Factor and process learn from what their mean leaves
-of them, and are added to every draw alike: to pull each draw to the readings again would count
-these twice, and called rankings surer than they were.
+of them, and are added to every draw alike: to pull each draw to the readings again called rankings
+surer than they were. Where the physics is right, intervals of the means of settings that were read
+come out some 15 % too wide instead.
 
 Leave-one-out predictive densities of the two hypotheses decide which share of the draws each
 gets, never below a twentieth. A wrong model is therefore found out by its own predictions, and
@@ -79,8 +80,14 @@ DISCREPANCY = Prior(
 Its noise is relative to the model's, which is too large where wrong physics took its own error for
 noise; hence a median below one.
 """
+SHOWN = 3
+"""Readings from which on the physics is weighed against data alone, and its scatter learned."""
 LOUDEST = 3.0
 """Most that a single reading may say for or against the physics, in units of log density."""
+
+ORDER = np.arange(surrogate.DRAWS).reshape((2,) * (surrogate.DRAWS.bit_length() - 1)).T.ravel()
+"""Order in which paths are used: bits reversed, so that any number of the first ones is spread
+evenly over the hyperparameters."""
 
 Values = Callable[[pd.DataFrame], np.ndarray]
 Scatter = Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray]]
@@ -192,7 +199,7 @@ def believe(
             model, rows, space, objective, fixed, seed, dict(options or {}), known
         )
         parts.append(_with_physics(told, seen, space, seed, known, notes, key))
-    if assumed != 1.0 and (model is None or len(seen) >= 3):
+    if assumed != 1.0 and (model is None or len(seen) >= SHOWN):
         parts.append(_alone(seen, space, seed, known, key))
     weight = float(model is not None)
     if len(parts) == 2:
@@ -286,7 +293,7 @@ def _with_physics(
         seen.batch,
         prior,
         scale,
-        np.random.default_rng([seed, 1]),
+        np.random.default_rng([seed, 1, *key.encode()]),
         known=mean.mean(axis=0) - level,
         spread=np.hypot(spread, seen.error),
         stated=seen.error,
@@ -294,13 +301,15 @@ def _with_physics(
     )
     kept[f"theta_physics{key}"] = process.theta
     factor = between = float(np.sqrt(np.mean(process.factor(NOISE) ** 2)))
-    if seen.told_apart:  # the scatter of cells says nothing of that of batches
+    if len(seen) < SHOWN:  # no reading speaks against the model's own scatter
+        factor = between = 1.0
+    elif seen.told_apart:  # the scatter of cells says nothing of that of batches
         between = float(np.sqrt(np.mean(process.factor(BATCH) ** 2))) / prior.batch
     notes += told.notes
     scaled = 1.0 + np.quantile(process.slope, [TAIL, 0.5, 1.0 - TAIL])
     if len(seen) and not scaled[0] < 1.0 < scaled[2]:
         notes.append(
-            "the data multiply the physics' differences between settings by "
+            "the data multiply the physics' expected differences between settings by "
             f"{scaled[1]:.2g} (90 % equal-tailed interval {scaled[0]:.2g} to {scaled[2]:.2g})"
         )
 
@@ -339,7 +348,7 @@ def _alone(
         seen.batch,
         prior,
         scale,
-        np.random.default_rng([seed, 2]),
+        np.random.default_rng([seed, 2, *key.encode()]),
         theta=theta,
         stated=seen.error,
         within=np.array([seen.freedom, seen.squares / scale**2]),
@@ -387,10 +396,14 @@ def _length(prior: Prior, space: Space) -> float:
 
 
 def _shared_out(weight: float, parts: int, physical: bool) -> list[np.ndarray]:
-    """Which paths of each hypothesis are used: evenly spread over its hyperparameters."""
+    """Which paths of each hypothesis are used: the first so many of `ORDER`.
+
+    Of two outcomes with unlike weights of the physics, the draws that both give to it are then of
+    the same parameters, row by row.
+    """
     first = round(weight * surrogate.DRAWS)
     counts = [first, surrogate.DRAWS - first] if parts == 2 else [surrogate.DRAWS]
-    return [np.linspace(0, surrogate.DRAWS - 1, c).round().astype(int) for c in counts]
+    return [ORDER[:count] for count in counts]
 
 
 def _verdict(weight: float, n: int) -> str:

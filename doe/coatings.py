@@ -24,7 +24,7 @@ from . import ranking
 from .coating_evidence import BOTH, WEIGHTS, Evidence, assumed, from_fit, printed, score
 from .coating_noise import BreakEven, break_even, under_noise
 from .coating_results import Answer
-from .errors import CampaignError, percent
+from .errors import CampaignError, percent, probability
 from .next_cell import one_more_cell
 from .ranking import LEVEL, Ranking
 
@@ -138,7 +138,7 @@ def order(
     half = int(np.searchsorted(np.cumsum(count[first]) / n, 0.5)) + 1
     sentence = (
         f"By {what.name} the most probable order is {table['order'].iloc[0]} with probability "
-        f"{ranking._probability(float(table['probability'].iloc[0]), n)}; half of the probability "
+        f"{probability(float(table['probability'].iloc[0]), n)}; half of the probability "
         f"is spread over {half} order{'s' if half > 1 else ''}. {evidence.basis}")
     return Order(table, sentence, places)
 
@@ -170,7 +170,7 @@ def side_by_side(
         made: Any = ranking.rank(what.draws, best="smallest")
         tables[what.name] = made.table[["p_best", "expected_rank"]]
         leader = made.table["p_best"].idxmax()
-        p = ranking._probability(float(made.table["p_best"].max()), len(what.draws))
+        p = probability(float(made.table["p_best"].max()), len(what.draws))
         leaders.append((what.name, leader, p))
     table: Any = pd.concat(tables, axis=1).rename_axis("coating")
     table = table.iloc[np.argsort(table.xs("expected_rank", axis=1, level=1).mean(axis=1),
@@ -279,7 +279,7 @@ def shortlist(
     table = pd.DataFrame({"p_best": chance, "on_the_list": chance.index.isin(members)})
     sentence = (
         f"By {what.name} the truly best coating is among {', '.join(members)} with probability "
-        f"{ranking._probability(p, len(what.draws))}; each still needs cells of independent "
+        f"{probability(p, len(what.draws))}; each still needs cells of independent "
         f"batches and a long test. {evidence.basis}")
     return Shortlist(table.rename_axis("coating"), sentence, members, p)
 

@@ -56,6 +56,16 @@ def percent(level: float) -> str:
     return f"{100.0 * level:.6g}%"
 
 
+def probability(p: float, n: int) -> str:
+    """A probability from n draws, never said to be 0 or 1."""
+    least = max(1 / n, 0.0005)
+    if p < least:
+        return f"below {least:.2g}"
+    if 1 - p < least:
+        return f"above {1 - least:.4g}"
+    return f"{p:.3f}" if min(p, 1 - p) < 0.01 else f"{p:.2f}"
+
+
 def listing(values: Iterable[object], limit: int = 12) -> str:
     """Comma-separated values, cut after `limit` of them."""
     values = list(values)

@@ -120,7 +120,7 @@ def posterior(
     same : ndarray, shape (n, n)
         One where two readings share a batch.
     bent : ndarray, shape (n, n)
-        Second moment of the known mean's deviations, over its draws.
+        Outer product of the known mean's deviations from its level.
     prior : Prior
         Residuals, noise and prior are in the same unit.
     rng : numpy.random.Generator

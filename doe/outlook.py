@@ -80,7 +80,7 @@ class Outlook:
         for name in names:
             if name not in known:
                 raise DoeError(unknown(name, known, "parameter of the model"))
-            draws = np.asarray(kept[PARAMETER + name], dtype=float)
+            draws = np.asarray(kept[PARAMETER + name], dtype=float)[belief.ORDER]
             columns.append(draws.reshape(len(draws), -1))
         return np.concatenate(columns, axis=1)
 

@@ -16,6 +16,10 @@ from .errors import CampaignError
 from .state import State
 from .store import Event, event, pack, unpack
 
+BELIEF = 2
+"""What kind of belief kept draws are of: another answer is not given again once it is known to be
+less right. 2: the discrepancy of the physics no longer counts readings twice."""
+
 
 def question(declaration: Declaration) -> dict[str, Any]:
     """What every strategy is told of the declaration."""
@@ -100,7 +104,7 @@ def views(
     version kept have no notes.
     """
     names = declaration.outcomes
-    body = state.draws(purpose)
+    body = _answered(state, purpose)
     if body is not None:
         return _unpacked(names, body), []
     found = estimate(declaration, state, settings, purpose, fitted or kept(state))
@@ -113,11 +117,18 @@ def views(
     stored = {
         "for": purpose,
         "data": state.data_seq,
+        "belief": BELIEF,
         "settings": [{k: plain(v) for k, v in r.items()} for r in settings.to_dict("records")],
         "npz": pack(arrays),
         "notes": said,
     }
     return _unpacked(names, stored), [event("draws", stored), *keep(state, found.kept)]
+
+
+def _answered(state: State, purpose: str) -> Mapping[str, Any] | None:
+    """Draws kept for a purpose on the present data, by a belief of the present kind."""
+    body = state.draws(purpose)
+    return body if body is not None and body.get("belief") == BELIEF else None
 
 
 def _unpacked(names: tuple[str, ...], body: Mapping[str, Any]) -> Views:
@@ -213,7 +224,7 @@ def best_in_space(
         What keeps both.
     """
     names = declaration.space.names
-    body = state.draws("space")
+    body = _answered(state, "space")
     if body is not None:
         found = _unpacked(declaration.outcomes, body)
         return pd.DataFrame(body["settings"], columns=names), found, []

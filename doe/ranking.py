@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import CampaignError, percent, unknown
+from .errors import CampaignError, percent, probability, unknown
 
 LEVEL = 0.9
 
@@ -180,14 +180,14 @@ def compare(
     tail = 100 * (1 - level) / 2
     low, middle, high = np.percentile(difference, [tail, 50, 100 - tail])
     sentence = (
-        f"{a} is better than {b} with probability {_probability(p_better, len(values))}; "
+        f"{a} is better than {b} with probability {probability(p_better, len(values))}; "
         f"the difference is {middle:.3g} ({percent(level)} equal-tailed interval {low:.3g} to "
         f"{high:.3g})"
     )
     if equal_within:
         sentence += (
             f"; they are equal within {equal_within:g} with probability "
-            f"{_probability(p_equal, len(values))}"
+            f"{probability(p_equal, len(values))}"
         )
     return Comparison(
         str(a), str(b), p_better, p_equal, float(middle), float(low), float(high),
@@ -252,24 +252,14 @@ def _rank_bounds(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, last
 
 
-def _probability(p: float, n: int) -> str:
-    """A probability from n draws, never said to be 0 or 1."""
-    least = max(1 / n, 0.0005)
-    if p < least:
-        return f"below {least:.2g}"
-    if 1 - p < least:
-        return f"above {1 - least:.4g}"
-    return f"{p:.3f}" if min(p, 1 - p) < 0.01 else f"{p:.2f}"
-
-
 def _rank_sentence(table: pd.DataFrame, n: int, level: float) -> str:
     leader = table["p_best"].idxmax()
     row = table.loc[leader]
-    text = f"{leader} is best with probability {_probability(row['p_best'], n)}"
+    text = f"{leader} is best with probability {probability(row['p_best'], n)}"
     if len(table) > 1:
         second = table["p_best"].drop(leader).idxmax()
         text += (
-            f", {second} with {_probability(table.loc[second, 'p_best'], n)}; the rank of the "
+            f", {second} with {probability(table.loc[second, 'p_best'], n)}; the rank of the "
             f"first is {row['rank_lo']:g} to {row['rank_hi']:g} of {len(table)} "
             f"({percent(level)} equal-tailed interval), and choosing it loses "
             f"{row['expected_regret']:.2g} on average against the best"

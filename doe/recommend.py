@@ -11,7 +11,7 @@ import pandas as pd
 
 from . import worth
 from .declaration import Declaration
-from .errors import CampaignError, percent
+from .errors import CampaignError, percent, probability
 from .factors import is_void
 from .ranking import Comparison, Ranking, compare, rank
 from .space import Space
@@ -253,7 +253,7 @@ def _recommended(
         )
     for text, p in worth.chances(declaration.goals, seen.values).items():
         values[f"P({text})"] = float(p[chosen])
-        expected.append(f"P({text}) {p[chosen]:.2f}")
+        expected.append(f"P({text}) {probability(p[chosen], len(seen.first))}")
     values["p_best"] = p_best
     if went is not None:
         values["p_works"] = float(went.p_works[chosen])
@@ -261,7 +261,7 @@ def _recommended(
     row = pd.Series(values, name="best", dtype=object)
     row.attrs["sentence"] = (
         f"{label(setting, declaration.space)}: {', '.join(expected)}; "
-        f"probability {told} {p_best:.2f}."
+        f"probability {told} {probability(p_best, len(seen.first))}."
     )
     clause = "" if went is None else went.said(chosen)
     row.attrs["sentence"] += f" There: {clause}." if clause else ""

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from .. import data
-from . import asking, failures, learning, outlook, posterior, recommend, stopping
+from . import asking, failures, learning, outlook, posterior, recommend, stopping, worth
 from . import state as states
 from .declaration import Declaration
 from .errors import CampaignError
 from .state import State
 from .stopping import Progress
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .space import Space
+
 MANY = 1024
+"""Settings of the space in each of the looks for the optimum."""
+CLOSER = (0.3, 0.2, 0.1, 0.05, 0.03)
+"""Moves, in encoded units, of the looks that follow the first, from the best setting of each draw:
+random settings alone miss the edges of many factors, and call a tried one the best too often."""
 
 
 def standing(
@@ -62,7 +71,6 @@ def standing(
         batch = pd.concat([batch, more[space.names]]) if len(batch) else more[space.names]
         run += [entry.get("run", entry["suggestion"]) for entry in body["suggestions"]]
     rng = np.random.default_rng(states.seed_for("progress", state, declaration))
-    many = space.sample(MANY, rng)
     found = outlook.look(
         space, states.learned(state, declaration), goals=declaration.goals,
         model=declaration.model, fixed=declaration.fixed, options=declaration.options,
@@ -73,14 +81,20 @@ def standing(
         return posterior.Views.of(found.values(settings), found.sd(settings))
 
     at_tried = seen(tried)
-    at_many = seen(many)
     works = failures.learn(space, state.rows)
-    if works is not None:  # nothing is to be reached where the process fails
-        likely = works(many) >= failures.LEAST
-        many, at_many = many[likely], at_many.part(likely)
-    if space.uncertain:  # the optimum is one that may be recommended
-        at_many = at_many.part(space.meets(many, {n: at_many.values[n] for n in space.asks}))
     merit = recommend.Merit.learn(declaration, at_tried)
+
+    def reached(many: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+        """Those of many settings that may be recommended, and draws of what they are worth."""
+        if works is not None:  # nothing is to be reached where the process fails
+            many = pd.DataFrame(many[works(many) >= failures.LEAST])
+        at = seen(many)
+        if space.uncertain and len(many):
+            keeps = space.meets(many, {n: at.values[n] for n in space.asks})
+            many, at = pd.DataFrame(many[keeps]), at.part(keeps)
+        return many, merit.averaged(at)
+
+    over = _best_of_space(space, reached, tried, rng)
     gain = merit.averaged(at_tried)
     chosen, _ = recommend.choice(tried, at_tried, merit, np.ones(len(tried), dtype=bool))
     noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
@@ -95,11 +109,34 @@ def standing(
         rivals = learning.representatives(gain, level)[1]
         rivals[level[chosen]] = chosen  # which is another than the best only for requirements
     made = stopping.progress(
-        gain, merit.averaged(at_many), merit.averaged(ahead), noise, coming,
+        gain, over, merit.averaged(ahead), noise, coming,
         chosen=chosen, margin=margin, unit=unit if declaration.goals.single else "",
         price=price, alike=alike, rivals=rivals, decide=decide or "",
+        holds=worth.met(declaration.goals, at_tried.values) if declaration.goals.require else None,
     )  # fmt: skip
     return replace(made, equal=[int(place[k]) for k in made.equal])
+
+
+def _best_of_space(
+    space: Space,
+    reached: Callable[[pd.DataFrame], tuple[pd.DataFrame, np.ndarray]],
+    tried: pd.DataFrame,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Worth of many settings, ``(draws, m)``: at random, then ever closer to each draw's best."""
+    many, value = reached(space.sample(MANY, rng))
+    at_tried, of_tried = reached(tried)
+    many, value = pd.concat([many, at_tried]), np.concatenate([value, of_tried], axis=1)
+    for scale in CLOSER:
+        if not len(many):
+            break
+        tops = np.unique(value.argmax(axis=1))
+        near = space.neighbours(many.iloc[tops], rng, -(-MANY // len(tops)), scale)
+        if not len(near):
+            break
+        near, found = reached(near)
+        many, value = pd.concat([many, near]), np.concatenate([value, found], axis=1)
+    return value
 
 
 def _alike(cell: np.ndarray, batch: np.ndarray, run: list[str]) -> np.ndarray:

@@ -8,7 +8,8 @@ gain of the next batch
     recommended now: E[max E[worth | readings]] - max E[worth]. Readings are simulated, and draws
     follow them linearly; repeats, which find nothing new but tell which is best, count too.
 within x of the optimum
-    P(best tried >= optimum - x), the optimum being the best of many settings in each draw.
+    P(best tried >= optimum - x), the optimum being the best of many settings in each draw. Where
+    the recommended setting breaks a requirement, it is not within anything.
 to settle a ranking
     how many more readings of each contender, each of a batch of its own, it takes until the
     expected probability of the one then on top to be the best reaches a level: readings are
@@ -31,7 +32,7 @@ from scipy.stats import norm
 from scipy.stats.qmc import Sobol
 
 from .acquisition import CONTENDER, after_reading
-from .errors import counted
+from .errors import counted, probability
 
 SETTLED = 0.95
 MOST = 64
@@ -104,21 +105,35 @@ def expected_gain(
     return max(float(after - mean[: tried.shape[1]].max()), 0.0)
 
 
-def within(tried: np.ndarray, space: np.ndarray, chosen: int, margin: float) -> float:
-    """P(the chosen setting's mean is within ``margin`` of the optimum)."""
+def within(
+    tried: np.ndarray, space: np.ndarray, chosen: int, margin: float,
+    holds: np.ndarray | None = None,
+) -> float:  # fmt: skip
+    """P(the chosen setting's mean is within ``margin`` of the optimum).
+
+    ``holds`` (draws, t) is where the settings tried keep every requirement; without it, they do.
+    """
     top = np.maximum(tried.max(axis=1), space.max(axis=1, initial=-np.inf))
-    return float((tried[:, chosen] >= top - margin).mean())
+    near = tried[:, chosen] >= top - margin
+    return float((near if holds is None else near & holds[:, chosen]).mean())
 
 
-def equal_to(tried: np.ndarray, chosen: int, margin: float, level: float = 0.9) -> list[int]:
-    """Settings whose mean is within ``margin`` of the chosen one's with a probability."""
-    near = (np.abs(tried - tried[:, [chosen]]) <= margin).mean(axis=0)
+def equal_to(
+    tried: np.ndarray, chosen: int, margin: float, level: float = 0.9,
+    holds: np.ndarray | None = None,
+) -> list[int]:  # fmt: skip
+    """Settings whose mean is within ``margin`` of the chosen one's with a probability.
+
+    ``holds`` as for `within`.
+    """
+    alike = np.abs(tried - tried[:, [chosen]]) <= margin
+    near = (alike if holds is None else alike & holds[:, [chosen]]).mean(axis=0)
     return [int(k) for k in np.flatnonzero(near >= level) if k != chosen]
 
 
 def readings_to_settle(
     tried: np.ndarray, noise: np.ndarray, level: float = SETTLED, seed: int = 0,
-    margin: float = 0.0,
+    margin: float = 0.0, holds: np.ndarray | None = None,
 ) -> int | None:  # fmt: skip
     """Readings of each contender, each of a batch of its own, until the best is known, on average.
 
@@ -131,6 +146,8 @@ def readings_to_settle(
         Probability of the one on top to be the best, averaged over simulated futures.
     margin : float
         Being within so much of the best counts as being it.
+    holds : ndarray of bool, shape (draws, t), optional
+        Where requirements are kept. Where none of the settings keeps them, none is the best.
 
     Returns
     -------
@@ -142,8 +159,9 @@ def readings_to_settle(
 
     def sure(draws: np.ndarray) -> float:
         chosen = int(draws.mean(axis=0).argmax())
-        return float((draws[:, chosen] >= draws.max(axis=1) - margin).mean())
+        return float((some & (draws[:, chosen] >= draws.max(axis=1) - margin)).mean())
 
+    some = np.ones(len(tried), dtype=bool) if holds is None else holds.any(axis=1)
     if sure(tried) >= level:
         return 0
     rng = np.random.default_rng(seed)
@@ -176,6 +194,12 @@ def readings_to_settle(
     return None
 
 
+def _first(worth: np.ndarray, chosen: int) -> float:
+    """P(one is the best), ties shared, as in a ranking."""
+    winners = worth == worth.max(axis=1, keepdims=True)
+    return float((winners[:, chosen] / winners.sum(axis=1)).mean())
+
+
 def progress(
     tried: np.ndarray,
     space: np.ndarray,
@@ -191,6 +215,7 @@ def progress(
     alike: np.ndarray | None = None,
     rivals: np.ndarray | None = None,
     decide: str = "",
+    holds: np.ndarray | None = None,
 ) -> Progress:
     """Where a campaign stands, in one table and one sentence.
 
@@ -214,14 +239,19 @@ def progress(
     rivals : ndarray of int, optional
         Of a campaign that is to ``decide`` among the levels of a factor: the best setting tried of
         each level, between which the ranking is to be settled. Without it, all settings tried.
+    holds : ndarray of bool, shape (draws, t), optional
+        Where the settings tried keep every requirement; without it, they do everywhere.
     """
     gain = expected_gain(tried, batch, coming, seed, alike)
-    near = within(tried, space, chosen, margin)
-    equal = equal_to(tried, chosen, margin)
+    near = within(tried, space, chosen, margin, holds)
+    equal = equal_to(tried, chosen, margin, holds=holds)
     among = np.arange(tried.shape[1]) if rivals is None else rivals
-    needed = readings_to_settle(tried[:, among], noise[among], seed=seed, margin=margin)
+    needed = readings_to_settle(
+        tried[:, among], noise[among], seed=seed, margin=margin,
+        holds=None if holds is None else holds[:, among],
+    )  # fmt: skip
     contender = f"contending {decide}" if decide else "contender"
-    best = float((tried[:, chosen] >= tried.max(axis=1)).mean())
+    best = _first(tried, chosen)
     rows = [
         ("expected gain of the next batch", gain, unit),
         (f"P(the recommended setting is within {margin:g} of the optimum)", near, "1"),
@@ -235,13 +265,13 @@ def progress(
         ),
     ]
     if decide:
-        first = float((tried[:, chosen] >= tried[:, among].max(axis=1)).mean())
+        first = _first(tried[:, among], int(np.flatnonzero(among == chosen)[0]))
         rows.append((f"P(its {decide} is the best, each at its best setting tried)", first, "1"))
     stop = None if price is None else bool(gain < price)
     said = (
         f"Expected of the next {counted(batch.shape[1], 'experiment')}: {gain:.3g} {unit}".rstrip()
         + f"; the recommended setting is within {margin:g} of the optimum with probability "
-        f"{near:.2f}"
+        f"{probability(near, len(tried))}"
     )
     which = f"which {decide} is the best" if decide else "which is the best"
     if needed == 0:

@@ -32,6 +32,8 @@ from .goals import Goals
 
 DIRECTIONS = 4
 """Random directions that go with each posterior draw."""
+MOVES = 4
+"""Simulated readings of each draw that tell how far a reading moves the worth."""
 MARGIN = 0.1
 """How far behind the worst of the front the reference point lies, as a share of its extent."""
 
@@ -120,17 +122,16 @@ class Worth:
     ) -> np.ndarray:  # fmt: skip
         """How far one reading of the next cell moves the worth, shape (m,): a standard deviation.
 
-        In one aim's own unit this is the reading's sd; else it is found by moving the mean.
+        In one aim's own unit this is the reading's sd; else it is found by moving the draws.
         """
         if self.goals.single and not self.goals.require and self.goals.aims[0].kind != "target":
             return np.asarray(sd[self.goals.aims[0].outcome])
-        middle = {name: v.mean(axis=0, keepdims=True) for name, v in values.items()}
-        moved = [
-            self.averaged({n: v + sd[n] * rng.standard_normal() for n, v in middle.items()}, sd)
-            for _ in range(16)
-        ]
-        off = np.array(moved) - self.averaged(middle, sd)
-        return np.asarray(np.sqrt(np.mean(off**2, axis=(0, 1))))
+        here = self.averaged(values, sd)
+        total = np.zeros(here.shape[1])
+        for _ in range(MOVES):
+            moved = {n: v + sd[n] * rng.standard_normal((len(v), 1)) for n, v in values.items()}
+            total += ((self.averaged(moved, sd) - here) ** 2).mean(axis=0)
+        return np.sqrt(total / MOVES)
 
 
 def worth(

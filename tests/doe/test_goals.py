@@ -108,6 +108,16 @@ class TestWorth:
         assert worth.kept(given, values).tolist() == [True, False]
         assert worth.chances(given, values)["retention >= 0.9"].tolist() == [1.0, 0.5]
 
+    def test_a_reading_tells_something_of_a_setting_whose_mean_breaks_a_requirement(self):
+        given = goals(maximize="a", require=["b >= 0"])
+        rng = np.random.default_rng(0)
+        values = {"a": 10.0 + rng.normal(size=(2000, 1)), "b": rng.normal(size=(2000, 1)) - 1.0}
+        sd = {"a": np.full(1, 3.0), "b": np.full(1, 0.1)}
+        told = worth.worth(given, values, sd, np.random.default_rng(0))
+        holds = (values["b"] >= 0).mean()
+        found = told.noise(values, sd, np.random.default_rng(1))
+        assert 0.8 * 3.0 * np.sqrt(holds) < found[0] < 1.5 * 3.0 * np.sqrt(holds)
+
     def test_reproducible_beats_best_where_it_is_asked_for(self):
         values = {"a": np.array([[10.0, 11.0]])}
         sd = {"a": np.array([0.5, 3.0])}

@@ -63,6 +63,37 @@ def test_closeness_to_the_optimum_counts_settings_that_nobody_has_tried():
     assert stopping.within(tried, space, 0, 3.0) > 0.99
 
 
+def test_where_nothing_keeps_a_requirement_nothing_is_near_the_optimum_or_known():
+    """In such a draw every setting is worth the same."""
+    holds = np.random.default_rng(1).random((4000, 3)) < 0.1
+    worth = np.where(holds, draws([10.0, 11.0, 12.0], [1.0, 1.0, 1.0]), 5.0)
+    chance = holds[:, 2].mean()
+    assert stopping.within(worth, worth, 2, 0.5, holds) <= chance < 0.15
+    assert stopping.within(worth, worth, 2, 0.5) > 0.7
+    assert stopping.equal_to(worth, 2, 20.0, holds=holds) == []
+    assert stopping.readings_to_settle(worth, np.ones(3), margin=0.5, level=0.7) == 0
+    assert stopping.readings_to_settle(worth, np.ones(3), 0.7, margin=0.5, holds=holds) is None
+    told = stopping.progress(worth, worth, worth, np.ones(3), np.ones(3), chosen=2, margin=0.5,
+                             unit="", holds=holds).table.set_index("what")["value"]
+    assert told["P(the recommended setting is the best of those tried)"] == pytest.approx(
+        chance + (~holds.any(axis=1)).mean() / 3.0, abs=0.03)
+
+
+def test_the_optimum_is_looked_for_at_the_edges_of_many_factors():
+    """A draw is a plane over six factors: its best setting is a corner, far from most samples."""
+    space = doe.Space([doe.Real(f"f{k}", 0.0, 1.0) for k in range(6)])
+    slope = np.random.default_rng(0).standard_normal((64, 6))
+
+    def reached(many):
+        return many, slope @ np.asarray(many).T
+
+    tried = space.sample(10, np.random.default_rng(1))
+    found = standing._best_of_space(space, reached, tried, np.random.default_rng(2)).max(axis=1)
+    top = np.maximum(slope, 0.0).sum(axis=1)
+    blind = reached(space.sample(7000, np.random.default_rng(3)))[1].max(axis=1)
+    assert (top - found).mean() < 0.5 * (top - blind).mean()
+
+
 def test_a_clear_ranking_needs_nothing_more_and_a_tie_never_settles():
     noise = np.full(2, 3.0)
     assert stopping.readings_to_settle(draws([0.0, 20.0], [1.0, 1.0]), noise) == 0
