@@ -3,16 +3,14 @@
 Two hypotheses explain the readings of an objective:
 
 physics
-    true mean = response of a posterior draw of the model, + its expected contrasts times a factor
-    near zero, + a Gaussian process; the factor and the amplitude are drawn towards zero, so that
-    both stay small until the residuals demand them;
+    true mean = response of a posterior draw of the model, + the expected contrasts times a factor,
+    + a Gaussian process; the factor and the amplitude are drawn towards zero, so that both stay
+    small until the residuals demand them;
 data alone
     true mean = an unknown constant + a Gaussian process.
 
-The draws of the model have seen the readings. Factor and process learn from what their mean leaves
-of them, and are added to every draw alike: to pull each draw to the readings again called rankings
-surer than they were. Where the physics is right, intervals of the means of settings that were read
-come out some 15 % too wide instead.
+The draws of the model have seen the readings; what the process is to explain beside them makes up
+for that (`surrogate`), so that no reading counts twice.
 
 Leave-one-out predictive densities of the two hypotheses decide which share of the draws each
 gets, never below a twentieth. A wrong model is therefore found out by its own predictions, and
@@ -20,8 +18,6 @@ costs little.
 
 References
 ----------
-Liu, Bayarri and Berger, "Modularization in Bayesian analysis, with emphasis on analysis of computer
-models", Bayesian Anal. 4 (2009) 119 (what the physics learns is not left to its discrepancy).
 Yao et al., "Using stacking to average Bayesian predictive distributions", Bayesian Anal. 13
 (2018) 917 (pseudo-BMA with the Bayesian bootstrap).
 """

@@ -18,7 +18,7 @@ from .store import Event, event, pack, unpack
 
 BELIEF = 2
 """What kind of belief kept draws are of: another answer is not given again once it is known to be
-less right. 2: the discrepancy of the physics no longer counts readings twice."""
+less right. 2: beside the discrepancy of the physics no reading counts twice."""
 
 
 def question(declaration: Declaration) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Gaussian processes on paths: what the readings say where the physics is silent or wrong.
 
-A hypothesis is a mean that is already known by posterior draws (the physics, or zero) plus a
-Gaussian process that explains what their average leaves of the readings. Its posterior is kept as
-*paths*: functions drawn from the prior by random Fourier features and corrected by the data
-(Matheron's rule), as many as draws. A path can be evaluated anywhere, at any time, and
+A hypothesis is a mean that is already known for each posterior draw (the physics, or zero) plus a
+Gaussian process that explains what it leaves of the readings. Its posterior is kept as *paths*:
+functions drawn from the prior by random Fourier features and corrected by the data (Matheron's
+rule), one for each draw. A path can be evaluated anywhere, at any time, and
 neighbouring settings stay correlated, which is what joint acquisition needs.
 
 References
@@ -96,9 +96,8 @@ def learn(
     x : ndarray, shape (n, d)
         Encoded settings of the readings, 0 to 1.
     residuals : ndarray, shape (1, n) or (draws, n)
-        Readings minus the known mean, for each posterior draw; in the outcome's unit. Their
-        average is what the process is conditioned on. Hyperparameters see all of them: where the
-        mean has followed the readings, their average alone is smaller than the noise.
+        Readings minus the known mean, for each posterior draw; in the outcome's unit. With draws,
+        it is a mean that has seen these readings (`_unread`).
     noise : ndarray, shape (n,)
         Noise sd of each reading up to the factor that is learned, in the outcome's unit.
     batch : ndarray of int, shape (n,)
@@ -130,7 +129,6 @@ def learn(
     residuals, noise = residuals / scale, noise / scale
     stated = np.zeros(n) if stated is None else stated / scale
     known = np.zeros(n) if known is None else known / scale
-    target = residuals.mean(axis=0)
     same = ((batch[:, None] == batch[None, :]) & (batch[:, None] >= 0)).astype(float)
     bent = np.outer(known, known)
     learning, rng = rng.spawn(2)
@@ -160,7 +158,10 @@ def learn(
     group = rng.standard_normal((count, per, int(batch.max(initial=0)) + 1))
     before += np.where(batch >= 0, group[:, :, np.maximum(batch, 0)], 0.0) * scales[:, BATCH]
 
-    data = (target - before) @ inverse
+    target = np.broadcast_to(residuals, (DRAWS, n))
+    if n and len(residuals) > 1:
+        target = _unread(residuals, np.diag(noise**2 + stated**2) + prior.batch**2 * same)
+    data = (target.reshape(count, per, n) - before) @ inverse
     slope = slope + scales[:, SLOPE, :, 0] ** 2 * (data @ known)
     seen = np.zeros(residuals.shape)
     if spread is not None:
@@ -176,6 +177,27 @@ def learn(
         scale=scale,
         parts=(*prior_path, data),
     )
+
+
+def _unread(residuals: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """What the process is to explain beside draws of a mean that has followed the readings.
+
+    To pull each draw to the readings, which it has seen, by all that it leaves of them would count
+    these twice. With ``C`` the draws' covariance at the readings, in units in which ``base``, that
+    of readings about their means, is one, the mean of the residuals is taken times ``1 - C`` and
+    each draw's distance from it times ``1 - C / 2``: mean and covariance of the sum at the readings
+    are then those of the joint posterior, to the first order in the covariance of the process, if
+    all is Gaussian and the mean linear. Hyperparameters learn from the residuals as they are: their
+    second moment is that of the noise, since what the mean has followed is in the draws' own.
+    """
+    low, middle = np.linalg.cholesky(base), residuals.mean(axis=0)
+    apart = np.linalg.solve(low, (residuals - middle).T)
+    vector, size, _ = np.linalg.svd(apart / np.sqrt(len(residuals) - 1.0), full_matrices=False)
+    share = vector * np.minimum(size**2, 1.0)  # draws of unlike noise may lie farther apart
+    left = np.linalg.solve(low, middle)
+    left = left - share @ (vector.T @ left)
+    apart = apart - 0.5 * share @ (vector.T @ apart)
+    return (low @ (left[:, None] + apart)).T
 
 
 def _leave_one_out(inverse: np.ndarray, residuals: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -128,22 +128,44 @@ def test_known_means_that_have_seen_a_reading_are_made_to_forget_it():
     np.testing.assert_allclose(process.log_density, expected, atol=0.1)
 
 
-def test_known_means_are_not_pulled_to_their_readings_a_second_time():
-    """Draws that have seen the readings keep the spread that this left them."""
-    rng = np.random.default_rng(3)
-    n, sd, draws = 6, 1.0, surrogate.DRAWS
-    x, *_ = readings(n)
-    y = sd * np.linspace(-1.4, 1.4, n)
-    known = sd / np.sqrt(n) * rng.standard_normal((draws, 1)) + np.zeros(n)
-    theta = np.repeat(np.log([[0.5, 1.0, 1e-5, 1e-9, 0.7, 0.7]]), 16, axis=0)
-    process = surrogate.learn(
-        x, y - known, np.full(n, sd), np.full(n, -1), PRIOR, 1.0, np.random.default_rng(0),
-        spread=np.full((draws, n), sd), theta=theta,
-    )  # fmt: skip
-    path = process(x)
-    together = np.corrcoef(known[:, 0], path.mean(axis=1))[0, 1]
-    assert abs(together) < 3.5 / np.sqrt(draws)
-    assert (known + path).std(axis=0).min() > known.std()
+@pytest.mark.parametrize(("level", "amplitude"), [(0.3, 0.2), (3.0, 0.1), (3.0, 0.25), (3.0, 1.0)])
+def test_draws_that_have_seen_the_readings_do_not_count_them_twice(level, amplitude):
+    """Of a linear mean and a process the sum is as uncertain as their joint posterior says.
+
+    The draws of the linear mean are those of its own posterior, as if there were no process.
+    """
+    x, _, _, batch = readings(7)
+    basis = np.column_stack([np.ones(7), x[:, 0] - 0.5])
+    y = 1.0 + np.sin(4.0 * x[:, 0]) + 0.5 * np.random.default_rng(1).standard_normal(7)
+    length, shared = np.array([0.4, 0.9]), 0.3
+    theta = np.repeat(np.log([[amplitude, 1.0, shared, 1e-9, *length]]), 16, axis=0)
+    same = np.array([[i == j and i >= 0 for j in batch] for i in batch])
+    base = 0.25 * np.eye(7) + shared**2 * same
+
+    def conditioned(prior):
+        gain = prior @ np.linalg.inv(prior + base)
+        return gain @ y, prior - gain @ prior
+
+    linear = level**2 * basis @ basis.T
+    mean, covariance = conditioned(linear)
+    root = np.linalg.cholesky(covariance + 1e-10 * np.eye(7))
+    found = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        known = mean + rng.standard_normal((surrogate.DRAWS, 7)) @ root.T
+        made = surrogate.learn(
+            x, y - known, np.full(7, 0.5), batch,
+            hyperparameters.Prior(1.5, shared, 0.1, 1.0, 0.8, 0.75), 1.0, rng,
+            spread=np.full((surrogate.DRAWS, 7), 0.5), theta=theta,
+        )  # fmt: skip
+        found.append(known + made(x))
+    exact, covariance = conditioned(linear + amplitude**2 * (1.0 + matern(x, x, length)))
+    found, sd = np.concatenate(found), np.sqrt(np.diag(covariance))
+    ratio = found.std(axis=0) / sd
+    assert 0.97 < ratio.min() and ratio.max() < 1.1
+    off = np.abs(found.mean(axis=0) - exact)
+    assert off.max() < 0.35 * sd.min()
+    assert off.sum() < max(0.5 * np.abs(mean - exact).sum(), 7 * 0.05 * sd.max())
 
 
 def test_hyperparameters_match_their_posterior_on_a_grid():
