@@ -116,12 +116,13 @@ def suggest(given: Namespace) -> None:
     told = [name for name in table if str(name).startswith("predicted_")]
     if table[told].isna().to_numpy().all():
         show.table(table.drop(columns=[*told, "reason"]),
-                   "to be run; nothing is predicted before results are recorded")
+                   "to be run; nothing is predicted before results are recorded",
+                   exact=campaign.space.names)
     else:
         show.table(table.drop(columns="reason"),
                    f"predicted {campaign.objective}; predicted_low to _high: "
                    f"{table.attrs['interval']}; predicted_batch_sd: spread of the mean of the next "
-                   "batch; predicted_cell_sd: spread of the next cell")
+                   "batch; predicted_cell_sd: spread of the next cell", exact=campaign.space.names)
     for row in table.to_dict("records"):
         show.say(f"{row['suggestion']}: {row['reason']}")
     for note in table.attrs["notes"]:
@@ -160,6 +161,9 @@ def opened(store: Path, given: Namespace) -> Campaign:
         "strategy": old.strategy, "seed": old.seed, "initial": old.initial,
         "model": old.model, "options": old.options,
     }
+    alike = all(k != "model" and k in same and same[k] == v for k, v in said.items())
+    if alike and given.space is None and {**old.fixed, **fixed} == old.fixed:
+        return campaign  # whatever else it goes for
     if said.keys() & {"maximize", "minimize"}:
         same.pop("maximize", None)
         same.pop("minimize", None)
@@ -239,7 +243,8 @@ def rows(given: Namespace) -> None:
     shown: Any = filled
     if len(filled.columns) > WIDE:
         shown = filled[[name for name in wanted if name in filled]]
-    show.table(shown, f"{len(table)} rows recorded in {given.store}")
+    show.table(shown, f"{len(table)} rows recorded in {given.store}",
+               exact=["row", *campaign.space.names, *campaign.declaration.outcomes])
     if len(shown.columns) < len(filled.columns):
         show.say(f"columns filled, but not shown: {len(filled.columns) - len(shown.columns)}; "
                  "--out FILE.csv writes all")
@@ -263,7 +268,8 @@ def rank(given: Namespace) -> None:
     if show.write(ranking.table, given.out):
         return
     show.table(ranking.table, f"{campaign.objective}, best first; intervals: "
-               f"{percent(ranking.level)} equal-tailed, mean of the setting")
+               f"{percent(ranking.level)} equal-tailed, mean of the setting",
+               exact=campaign.space.names)
     show.say(ranking.sentence)
     for note in ranking.notes:
         show.say(note)

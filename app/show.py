@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +35,15 @@ def heading(text: str) -> None:
     console().print(f"\n{text}", style="bold", markup=False)
 
 
-def number(value: Any) -> str:
-    """A value as a person reads it: four significant digits, a missing one as a dash."""
+def number(value: Any, exact: bool = False) -> str:
+    """A value as a person reads it: four significant digits, a missing one as a dash.
+
+    What somebody is to set is shown ``exact``: as it is.
+    """
     if value is None or value != value:
         return "-"
+    if exact and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:.12g}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)) or hasattr(value, "dtype"):
@@ -51,8 +56,10 @@ def number(value: Any) -> str:
     return str(value)
 
 
-def table(frame: pd.DataFrame, title: str = "", index: bool = False) -> None:
-    """Print a table; long texts are folded, numbers never cut."""
+def table(
+    frame: pd.DataFrame, title: str = "", index: bool = False, exact: Collection[str] = ()
+) -> None:
+    """Print a table; long texts are folded, numbers never cut, those of ``exact`` columns whole."""
     import pandas as pd
     from rich import box
     from rich.table import Table
@@ -62,11 +69,12 @@ def table(frame: pd.DataFrame, title: str = "", index: bool = False) -> None:
                  box=box.SIMPLE_HEAD)
     for name in shown.columns:
         numeric = pd.api.types.is_numeric_dtype(shown[name])
-        texts = [number(value) for value in shown[name]] if numeric else []
+        texts = [number(value, name in exact) for value in shown[name]] if numeric else []
         made.add_column(_folded(str(name)), justify="right" if numeric else "left",
                         overflow="fold", min_width=max(map(len, texts), default=None))
     for row in shown.itertuples(index=False, name=None):
-        made.add_row(*(number(value) for value in row))
+        each = zip(shown.columns, row, strict=True)
+        made.add_row(*(number(value, name in exact) for name, value in each))
     console().print(made, markup=False)
 
 

@@ -216,7 +216,11 @@ class Campaign:
         table = table.reset_index()
         last = [e.body for e in state.events if e.kind == "suggest"][-1:]
         table.attrs["interval"] = f"{LEVEL:.0%} equal-tailed, mean of the setting"
-        return noted(table, last[0]["notes"] if last else [])
+        notes = list(last[0]["notes"]) if last else []
+        old = states.outlived(state)
+        if stale := [s for s in table["suggestion"] if s in old]:
+            notes.append(f"{', '.join(stale)}: {states.OUTLIVED}")
+        return noted(table, notes)
 
     def record(self, results: Any, id: str | None = None) -> pd.DataFrame:
         """Record results: all rows, or none if anything is wrong with any of them.
@@ -378,7 +382,8 @@ class Campaign:
         ----------
         a, b : str or mapping
         equal_within : float
-            Differences of the mean up to this are practically equal.
+            Differences of the mean up to this are practically equal; with several outcomes a share
+            (of the desirability, or of the extent of the front).
         """
         d = self._log.declaration
 
@@ -401,7 +406,8 @@ class Campaign:
         Parameters
         ----------
         within : float
-            Difference of the outcome that is practically none.
+            Difference of the outcome that is practically none; with several outcomes a share (of
+            the desirability, or of the extent of the front).
         n : int
             Size of the next batch: the open suggestions, topped up.
         price : float, optional

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from .. import data
-from . import acquisition, outlook, posterior, recommend, weighing
+from . import acquisition, outlook, posterior, recommend, weighing, worth
 from . import factors as fac
 from . import state as states
 from .declaration import Declaration
@@ -28,6 +28,8 @@ from .space import Space
 from .state import State
 
 ENERGY = "specific_energy_J_g"
+_LIKELY = 4.0
+"""Standard deviations beyond which no reading is to be thought of."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def card(declaration: Declaration, state: State, name: str) -> Card:
     if np.isfinite(told["predicted_mean"]):
         lines["expected"] = expected(declaration, told)
     lines["why"] = str(told["reason"])
+    if name in states.outlived(state):
+        lines["beware"] = states.OUTLIVED
     tried = states.tried(state.rows, declaration)
     if len(tried):
         lines["nearest run done"] = nearest(declaration, state, setting, tried)
@@ -211,7 +215,7 @@ def turning_range(
 
 
 def _said(name: str, value: Any, unit: str) -> str:
-    shown = str(value) if isinstance(value, str) else f"{value:.4g}"
+    shown = str(value) if isinstance(value, str) else f"{value:.12g}"
     return f"{name} {shown}" + (f" {unit}" if unit not in ("", "1") else "")
 
 
@@ -281,6 +285,17 @@ def _weighing(declaration: Declaration, setting: pd.DataFrame) -> str | None:
     return ", ".join(f"{grams:.2f} g {name}" for grams, name in each)
 
 
+def _lacking(declaration: Declaration, seen: posterior.Views) -> str:
+    """Which requirement the first setting does not keep as probably as asked; "" if none."""
+    found = worth.chances(declaration.goals, seen.values)
+    lacking = [
+        f"{text!r} holds with P {found[text][0]:.2f}, asked is {p:g}"
+        for text, p in declaration.goals.require
+        if found[text][0] < p
+    ]
+    return " and ".join(lacking)
+
+
 def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: Any) -> str:
     """Which reading would make the suggestion the recommended setting."""
     space, aim = declaration.space, declaration.goals.aims[0]
@@ -292,6 +307,9 @@ def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: 
     allowed = allowed if allowed.any() else ~allowed
     merit = recommend.Merit.learn(declaration, known)
     leader = 1 + recommend.choice(tried, known, merit, allowed)[0]
+    lack = _lacking(declaration, seen)
+    if lack:
+        return f"no reading of {aim.outcome} alone would: {lack}"
     off = declaration.goals.robust * seen.sd[aim.outcome]
     noise = float(np.sqrt(max(found.cell_sd[0] ** 2 - draws[:, 0].var(), 0.0)))
     same = bool((settings.iloc[0] == settings.iloc[leader]).all())
@@ -317,5 +335,9 @@ def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: 
         if same:
             return f"no one reading {end}"
         return f"no one reading would: {name} and this setting move together"
+    sure = _LIKELY * float(np.hypot(draws[:, 0].std(), noise))
+    ahead = (draws[:, 0].mean() - turn - shift[0]) * (1.0 if declaration.maximize else -1.0)
+    if abs(ahead) > sure:
+        return f"{'any' if (ahead > 0) != same else 'no'} likely reading {end}"
     word = "above" if declaration.maximize != same else "below"
     return f"one reading {word} {turn + shift[0]:.4g} {end}"

@@ -19,6 +19,13 @@ KEPT = ("predicted_", "planned_")
 """What columns of suggestions and recorded rows begin with that no one sets."""
 
 
+OWN = (
+    "allowed", "by", "day", "expected_gain", "further", "order", "p_best", "position", "price",
+    "readings", "reason", "role", "settings", "state", "status", "suggestion", "total",
+)  # fmt: skip
+"""Names of columns and entries that stand beside factors."""
+
+
 def number(factor: Any, argument: str) -> float:
     value = getattr(factor, argument)
     try:
@@ -78,6 +85,11 @@ def check_name(factor: Any) -> None:
         raise SpaceError(
             f"{factor.name}: names in predicted_ are kept for predictions, those in planned_ for "
             "what was planned; choose another"
+        )
+    if factor.name in OWN:
+        raise SpaceError(
+            f"{factor.name!r} is a column of suggestions, rankings and plans themselves; choose "
+            f"another name, such as '{factor.name}_set'"
         )
     check_spelling(factor.name)
     for argument in ("log", "sqrt", "hard"):

@@ -105,6 +105,27 @@ class Goals:
         return len(self.aims) == 1 and not self.desirable
 
     @property
+    def measure(self) -> str:
+        """What settings are worth where several outcomes count, in words."""
+        if self.desirable:
+            return "the overall desirability, 0 to 1"
+        return "the hypervolume above the reference point, in units of the extent of the front"
+
+    def check_margin(self, margin: float, argument: str) -> None:
+        """Refuse a margin that cannot be one of `measure`.
+
+        Raises
+        ------
+        CampaignError
+            If it is 1 or more.
+        """
+        if margin >= 1:
+            raise CampaignError(
+                f"{argument}={margin:g}: with several outcomes it is a difference in "
+                f"{self.measure}, of which 1 is about all there is; give a share, such as 0.02"
+            )
+
+    @property
     def limits(self) -> dict[str, Rule]:
         """Requirements as rules on outcomes."""
         return {text: requirement(text) for text, _ in self.require}

@@ -53,14 +53,15 @@ class Log:
                 return cls(store, made)
         except StoreChanged:
             pass  # another process has just created it: compare with what it declared
-        said = differences(_declared(store.read(), store.name), body)
+        stored = _declared(store.read(), store.name)
+        said = differences(stored, body)
         if said:
             raise CampaignError(
                 f"{store.name} holds another campaign. "
                 + "; ".join(said)
                 + ". Declare it as it was, use Campaign.open, or choose another file"
             )
-        return cls(store, made)
+        return cls(store, from_dict(stored, made.given_model))  # in the file's order of factors
 
     @classmethod
     def open(cls, path: str | Path, model: LabModel | None) -> Log:
@@ -69,9 +70,24 @@ class Log:
         return cls(store, from_dict(_declared(store.read(), store.name), model))
 
     def state(self) -> State:
-        """What is known now."""
-        last = self._events[-1].seq if self._events else 0
-        self._events = [*self._events, *self._store.read(last)]
+        """What is known now.
+
+        Raises
+        ------
+        CampaignError
+            If another campaign has been put in the place of the file.
+        """
+        known = self._events
+        try:
+            new = self._store.read(known[-1].seq, known[-1].id) if known else self._store.read()
+        except StoreChanged:  # another copy of the file is in its place: what it says counts
+            new = self._store.read()
+            if not new or new[0].id != known[0].id:
+                raise CampaignError(
+                    f"{self.name} holds another campaign than before; open it anew"
+                ) from None
+            known = []
+        self._events = [*known, *new]
         return states.read(self._events, self.declaration)
 
     def write[T](self, decide: Callable[[State], tuple[list[Event], T]]) -> T:

@@ -237,6 +237,11 @@ def _joint(draws: object, names: Iterable[object] | None) -> tuple[np.ndarray, l
 def _check_options(best: str, level: float) -> None:
     if best not in ("largest", "smallest"):
         raise CampaignError(unknown(best, ("largest", "smallest"), "value of best"))
+    check_level(level)
+
+
+def check_level(level: float) -> None:
+    """Refuse a probability that an interval cannot have."""
     if not 0 < level < 1:
         raise CampaignError(f"level={level} must lie between 0 and 1, such as 0.9")
 

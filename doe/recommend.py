@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from . import worth
 from .declaration import Declaration
 from .errors import CampaignError, percent, probability
 from .factors import is_void
-from .ranking import Comparison, Ranking, compare, rank
+from .ranking import Comparison, Ranking, check_level, compare, rank
 from .space import Space
 from .worth import Worth
 
@@ -134,12 +134,30 @@ def ranking(
 def comparison(
     seen: Views, names: list[str], equal_within: float, declaration: Declaration
 ) -> Comparison:
-    """`compare` for the first two settings of the draws."""
+    """`compare` for the first two settings of the draws.
+
+    With one outcome the difference is in its unit, its sign that of a - b (of a target: of how
+    close each is to it); with several it is that of `Goals.measure`.
+
+    Raises
+    ------
+    CampaignError
+        If a margin is given in the unit of one outcome, and there are several.
+    """
+    goals, best = declaration.goals, _best(declaration)
     if declaration.further is None:
-        draws, best = seen.first, _best(declaration)
+        return compare(seen.first, names[0], names[1], equal_within, best=best, names=names)
+    draws = Merit.learn(declaration, seen).averaged(seen)
+    if not goals.single:
+        goals.check_margin(equal_within, "equal_within")
+    if goals.single and goals.aims[0].target is None:
+        draws = goals.aims[0].sign * draws
     else:
-        draws, best = Merit.learn(declaration, seen).averaged(seen), "largest"
-    return compare(draws, names[0], names[1], equal_within, best=best, names=names)
+        best = "largest"
+    made = compare(draws, names[0], names[1], equal_within, best=best, names=names)
+    if goals.single:
+        return made
+    return replace(made, sentence=f"{made.sentence} The difference is that of {goals.measure}.")
 
 
 def best_tried(
@@ -274,5 +292,6 @@ def _best(declaration: Declaration) -> str:
 
 
 def _interval(draws: np.ndarray, level: float) -> np.ndarray:
+    check_level(level)
     tail = 100 * (1 - level) / 2
     return np.percentile(draws, [tail, 100 - tail], axis=0)

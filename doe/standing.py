@@ -43,6 +43,8 @@ def standing(
             f"within={margin!r} must be above 0: the difference of {declaration.objective} that "
             "is practically none"
         )
+    if not declaration.goals.single:
+        declaration.goals.check_margin(margin, "within")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise CampaignError(f"n={n!r} must be a whole number from 1: the size of the next batch")
     if price is not None and not price >= 0:
@@ -103,6 +105,7 @@ def standing(
     alike = _alike(*found.first.scatter(batch), run)
     known = data.COLUMNS.get(declaration.objective)
     unit = declaration.unit or (known.unit if known is not None else "")
+    unit = unit if declaration.goals.single else f"of {declaration.goals.measure}"
     decide, rivals = declaration.goals.decide, None
     if decide is not None:
         level = pd.factorize(tried[decide])[0]
@@ -110,7 +113,7 @@ def standing(
         rivals[level[chosen]] = chosen  # which is another than the best only for requirements
     made = stopping.progress(
         gain, over, merit.averaged(ahead), noise, coming,
-        chosen=chosen, margin=margin, unit=unit if declaration.goals.single else "",
+        chosen=chosen, margin=margin, unit=unit,
         price=price, alike=alike, rivals=rivals, decide=decide or "",
         holds=worth.met(declaration.goals, at_tried.values) if declaration.goals.require else None,
     )  # fmt: skip

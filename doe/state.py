@@ -101,6 +101,25 @@ def rows_table(rows: Sequence[Mapping[str, Any]], declaration: Declaration) -> p
     return table
 
 
+OUTLIVED = (
+    "chosen in view of rows that have since been taken back, and so is what is predicted; drop it "
+    "(campaign.drop) for a new one"
+)
+
+
+def outlived(state: State) -> set[str]:
+    """Suggestions, beyond a start design, in view of rows that were taken back since."""
+    since = [e.seq for e in state.events if e.kind == "record" for _ in e.body["rows"]]
+    gone = [(k, e.seq) for e in state.events if e.kind == "withdraw" for k in e.body["rows"]]
+    return {
+        entry["suggestion"]
+        for e in state.events
+        if e.kind == "suggest" and any(since[k] < e.seq < later for k, later in gone)
+        for entry in e.body["suggestions"]
+        if entry.get("predicted_mean") is not None
+    }
+
+
 def usable(rows: Any) -> np.ndarray:
     """Where a row is a finished experiment, not a failure, a plan or a published statement."""
     good = np.ones(len(rows), dtype=bool)

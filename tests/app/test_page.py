@@ -82,3 +82,8 @@ def test_the_page_can_be_read_aloud_and_holds_no_markup_of_the_user(tmp_path):
 ])
 def test_numbers_have_four_digits_and_what_is_missing_a_dash(value, told):
     assert show.number(value) == told
+
+
+@pytest.mark.parametrize(("value", "told"), [(12168, "12168"), (1020.5, "1020.5"), ("a", "a")])
+def test_what_is_to_be_set_is_shown_as_it_is(value, told):
+    assert show.number(value, exact=True) == told

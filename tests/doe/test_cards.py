@@ -112,6 +112,40 @@ def test_a_card_speaks_of_the_setting_that_is_recommended(wanted):
         assert ("porosity of the next cell" in lines["expected"]) == ("require" in wanted)
 
 
+def test_a_card_says_which_requirement_no_reading_would_make_up_for():
+    space = doe.Space([doe.Integer("n", 1, 12, unit="1")])
+    made = doe.Campaign(space, seed=3, unit="1", maximize="y", require={"porosity <= 0.5": 0.8})
+    rng = np.random.default_rng(0)
+    made.record([{"n": n, "y": 5.0 * n + rng.normal(0, 0.1), "cell": f"{n}{k}", "batch": f"b{n}{k}",
+                  "porosity": 0.1 * n + rng.normal(0, 0.01)} for n in (1, 3, 5, 9) for k in "ab"])
+    state, declaration = made._log.state(), made.declaration
+    tried = cards.states.tried(state.rows, declaration)
+    told = cards._turn(declaration, state, pd.DataFrame({"n": [8]}), tried)
+    assert told.startswith("no reading of y alone would: 'porosity <= 0.5' holds with P 0.")
+
+
+def test_a_card_says_the_setting_to_its_last_digit():
+    space = doe.Space([doe.Real("temp_K", 1000.0, 1100.0, step=0.5)])
+    made = doe.Campaign(space, seed=3, unit="1", maximize="y")
+    asked = made.suggest(4)
+    for name, value in zip(asked["suggestion"], asked["temp_K"], strict=True):
+        assert made.card(name).lines["what to run"] == f"temp_K {value:.12g}"
+    assert (asked["temp_K"] % 1 == 0.5).any()
+
+
+def test_a_card_tells_that_it_rests_on_a_row_taken_back():
+    made = doe.Campaign(doe.Space([doe.Real("p", 0.0, 10.0)]), seed=3, unit="1", maximize="y")
+    made.record(pd.DataFrame({"p": range(5), "y": [1, 2, 3, 1000, 2]}))
+    first = made.suggest(1)
+    assert "beware" not in made.card("s0001").lines and "taken back" not in str(first.attrs)
+    made.withdraw(3)
+    assert "taken back" in made.card("s0001").lines["beware"]
+    assert "s0001: chosen in view of rows" in str(made.suggest(1).attrs["notes"])
+    made.drop("s0001")
+    fresh = made.suggest(1)
+    assert fresh["suggestion"][0] == "s0002" and "s0002:" not in str(fresh.attrs["notes"])
+
+
 def test_a_card_says_the_energy_and_the_regime_where_the_model_knows_them(monkeypatch):
     fixed = {"c_rate": 0.1, "mill": "Pulverisette 7"}
     made = doe.Campaign(SPACE, maximize="capacity_mAh_g", model="capacity", fixed=fixed)

@@ -60,6 +60,27 @@ class TestSeveralOutcomes:
         with pytest.raises(doe.CampaignError, match="another campaign"):
             doe.Campaign(SPACE, seed=4, store=tmp_path / "two.db", maximize="capacity_mAh_g")
 
+    def test_factors_in_another_order_are_the_same_campaign_and_the_same_answer(self, tmp_path):
+        wanted = {"maximize": "capacity_mAh_g", "seed": 4, "store": tmp_path / "one.db"}
+        made = doe.Campaign(SPACE, **wanted)
+        made.record(measured(START)[[*SPACE.names, "kind", "capacity_mAh_g"]])
+        made.suggest(1)
+        turned = doe.Campaign(doe.Space(list(reversed(SPACE.factors))), **wanted)
+        assert turned.space.names == SPACE.names
+        pd.testing.assert_frame_equal(turned.rank().table, made.rank().table)
+        pd.testing.assert_frame_equal(turned.suggest(2), made.suggest(2))
+
+    def test_a_margin_among_several_outcomes_is_a_share_and_said_to_be(self):
+        made = campaign(maximize="capacity_mAh_g", minimize="porosity")
+        first, other = (dict(START.iloc[k]) for k in (0, 1))
+        with pytest.raises(doe.CampaignError, match=r"equal_within=3: .*a share, such as 0\.02"):
+            made.compare(first, other, equal_within=3.0)
+        with pytest.raises(doe.CampaignError, match="within=3: with several outcomes"):
+            made.progress(within=3.0)
+        assert "that of the hypervolume" in made.compare(first, other, 0.02).sentence
+        told = made.progress(within=0.02, n=1).table.set_index("what")["unit"]
+        assert "hypervolume" in told["expected gain of the next batch"]
+
     def test_desirability_asks_where_all_limits_are_met(self):
         wanted = [doe.Goal("capacity_mAh_g", "larger", 110, 160, 1.0),
                   doe.Goal("porosity", "smaller", 0.12, 0.2, 1.0)]
@@ -70,6 +91,21 @@ class TestSeveralOutcomes:
 
 
 class TestOneOutcome:
+    def test_a_difference_is_that_of_a_and_b_whatever_is_better_and_however_robust(self):
+        plain = campaign(minimize="capacity_mAh_g")
+        sure = campaign(minimize="capacity_mAh_g", robust=0.01)
+        value = measured(START)["capacity_mAh_g"]
+        low, high = dict(START.loc[value.idxmin()]), dict(START.loc[value.idxmax()])
+        one, other = plain.compare(low, high), sure.compare(low, high)
+        assert one.difference < 0 and other.difference == pytest.approx(one.difference, rel=0.1)
+        assert one.p_better > 0.9 and other.p_better > 0.9
+
+    def test_a_level_that_is_no_probability_is_refused(self):
+        made = campaign(maximize="capacity_mAh_g")
+        for ask in (made.best, made.rank):
+            with pytest.raises(doe.CampaignError, match="level=95 must lie between 0 and 1"):
+                ask(level=95)
+
     def test_a_target_is_gone_for(self):
         made = campaign(target={"viscosity_Pa_s": 0.6})
         table = made.suggest(2)

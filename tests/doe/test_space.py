@@ -207,6 +207,8 @@ def test_declaration_round_trip():
         (lambda: doe.Real("lambda", 0, 1), "a word of rules"),
         (lambda: doe.Real("predicted_x", 0, 1), "kept for predictions"),
         (lambda: doe.Real("planned_x", 0, 1), "what was planned"),
+        (lambda: doe.Choice("state", ["a", "b"]), "such as 'state_set'"),
+        (lambda: doe.Real("readings", 0, 1), "is a column of suggestions"),
         (lambda: doe.Real("x", 0, 1, hard=cast(Any, "no")), "must be True or False"),
         (lambda: doe.Space([doe.Real("x", 0, 1)], fixed={"cb_wt_pct": 3}), "name the basis"),
         (lambda: doe.Space([doe.Real("x", 0, 1)], fixed={"bead_mm": 1750}), "write 1.75"),
