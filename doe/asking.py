@@ -150,10 +150,25 @@ def lost(declaration: Declaration, state: State) -> pd.DataFrame:
 
 
 def places(declaration: Declaration, state: State) -> pd.DataFrame:
-    """Where the equipment stands or will stand: the last row recorded, and what is underway."""
-    names = declaration.space.names
-    rows: Any = state.rows[names]
-    done = rows.dropna(subset=declaration.space.hard or names).tail(1)
+    """Where the equipment stands or will stand: the last own run done, and what is underway.
+
+    Own is what was suggested, and what names no study or the campaign's, on the campaign's mill
+    where that is fixed. Runs that failed were done; plans and statements were not.
+    """
+    names, rows = declaration.space.names, state.rows
+    own = np.ones(len(rows), dtype=bool)
+    if "study" in rows:
+        own &= (rows["study"].isna() | rows["suggestion"].notna()).to_numpy() | (
+            rows["study"] == declaration.fixed.get("study")
+        ).to_numpy()
+    if "mill" in declaration.fixed:
+        own &= (rows["mill"] == declaration.fixed["mill"]).to_numpy()
+    if "status" in rows:
+        own &= (rows["status"].isna() | rows["status"].isin(["done", "failed"])).to_numpy()
+    if "kind" in rows:
+        own &= (rows["kind"] != "statement").to_numpy()
+    done: Any = rows.loc[own, names]
+    done = done.dropna(subset=declaration.space.hard or names).tail(1)
     parts: Any = [t for t in (done, state.open()[names]) if len(t)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 

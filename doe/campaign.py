@@ -83,7 +83,7 @@ class Campaign:
         price of a whole run. The dearer a change-over, the fuller are runs and the longer the
         equipment stays where it stands; where neither change-over nor run has a price, runs are as
         full as the space says. It looks one batch ahead and likes what is cheap: where change-overs
-        cost little, campaigns without it found better settings. `plan` uses these prices too.
+        cost little, campaigns without it found better settings. `plan` uses prices and `cost` too.
     learn : list of parameters or "models", optional
         Suggestions tell most about these parameters of the model, or about whether its physics
         or data alone is right, through readings of the outcome.
@@ -232,9 +232,11 @@ class Campaign:
             measured. Settings beside an id are what was really run; so are masses that were weighed
             (``weighed_active_g``), from which a composition is computed. ``status`` = failed with a
             ``reason`` closes a suggestion. ``predicted_*`` and ``order`` are ignored, and so are
-            suggestions without a reading. Rows from the literature need no id.
+            suggestions without a reading, unless they were weighed: these are running. An empty
+            ``batch`` is the one recorded of the suggestion. Rows from the literature need no id.
         id : str, optional
-            Name of this call: repeated with the same id, it does no harm.
+            Name of this call: repeated with the same id, it does no harm (nor does it bring back
+            rows that were taken back, which a note says).
 
         Returns
         -------
@@ -254,12 +256,15 @@ class Campaign:
 
         def decide(state: State) -> tuple[list[Event], tuple[list[dict[str, Any]], list[str]]]:
             old = next((e for e in state.events if id is not None and e.id == id), None)
-            rows, notes = intake.check_results(raw, where, d, state, again=old is not None)
+            before = state  # a repeated call is read as it was read then
+            if old is not None:
+                before = states.read([e for e in state.events if e.seq < old.seq], d)
+            rows, notes = intake.check_results(raw, where, d, before, again=old is not None)
             if old is None:
                 return [event("record", {"rows": rows, "notes": notes}, id)], (rows, notes)
             if old.kind != "record" or not intake.alike(old.body["rows"], rows):
                 raise CampaignError(f"id={id!r} names another record; choose a new id")
-            return [], (rows, list(old.body["notes"]))
+            return [], (rows, [*old.body["notes"], *intake.taken_back(old, state)])
 
         rows, notes = self._log.write(decide)
         return noted(states.rows_table(rows, d), notes)
@@ -433,10 +438,11 @@ class Campaign:
         prices : Prices, optional
             Those of the declaration where none are given.
         **options
-            Of `doe.plan`: budget, days, hours, gain, blocks, rises, start, cells. The control
-            recipe is the campaign's, the seed comes from its own. Where a budget or days are given,
-            runs of the most expected gain for their price come first; gain= may name another
-            column of `suggestions`.
+            Of `doe.plan`: budget, days, hours, gain, blocks, rises, start, cells. What a setting
+            costs is as declared, unless cost= gives another formula, or None. The control recipe
+            is the campaign's, the seed comes from its own. Where a budget or days are given, runs
+            of the most expected gain for their price come first; gain= may name another column of
+            `suggestions`.
 
         Returns
         -------

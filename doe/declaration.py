@@ -198,7 +198,7 @@ def _check_goals(made: Declaration, model: LabModel | None) -> None:
     if wanted.cost:
         going.price(made.space, wanted.cost, made.space.sample(16, np.random.default_rng(0)))
     if wanted.prices is not None:
-        plan_runs.changing(made.space, list(wanted.prices.per_factor))
+        plan_runs.checked(made.space, prices=wanted.prices)
     if wanted.learn and model is None:
         raise CampaignError("learn= is about a model's parameters; give the campaign a model")
     if wanted.learn and wanted.learn != (going.MODELS,):

@@ -20,7 +20,7 @@ KEPT = ("predicted_", "planned_")
 
 
 OWN = (
-    "allowed", "by", "day", "expected_gain", "further", "order", "p_best", "position", "price",
+    "allowed", "by", "day", "expected_gain", "further", "p_best", "position", "price",
     "readings", "reason", "role", "settings", "state", "status", "suggestion", "total",
 )  # fmt: skip
 """Names of columns and entries that stand beside factors."""

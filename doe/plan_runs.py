@@ -13,6 +13,7 @@ from . import plots
 from .errors import CampaignError, listing, unknown
 
 if TYPE_CHECKING:
+    from .prices import Prices
     from .space import Space
 
 CONTROL_IN = 8
@@ -43,9 +44,16 @@ class Run:
         return len(self.rows) + self.controls
 
 
-def changing(space: Space, per_factor: Sequence[str]) -> list[str]:
-    """Factors that change over between runs: the hard ones; without any, those with a price."""
-    for name in per_factor:
+def changing(space: Space, *prices: Prices | None) -> list[str]:
+    """Factors that change over between runs: the hard ones; without any, those with a price.
+
+    Raises
+    ------
+    CampaignError
+        For a price of a factor that is none, or may differ within a run, or of text upwards.
+    """
+    told = [(name, price) for given in prices if given for name, price in given.per_factor.items()]
+    for name, price in told:
         if name not in space.names:
             raise CampaignError(unknown(name, space.names, "factor of this space"))
         if plots.has_runs(space) and name not in space.hard:
@@ -53,7 +61,26 @@ def changing(space: Space, per_factor: Sequence[str]) -> list[str]:
                 f"per_factor has a price for {name}, which may differ within a run; declare it "
                 "with hard=True, or leave its price out"
             )
-    return list(space.hard) if space.hard else [n for n in space.names if n in per_factor]
+        ways = [w for w in ("up", "down") if isinstance(price, Mapping) and price.get(w)]
+        if ways and space.factor(name).kind == "text":
+            raise CampaignError(
+                f"per_factor[{name!r}][{ways[0]!r}] is a price for each unit, and {name} is text; "
+                "give a number for any change of it"
+            )
+    names = [name for name, _ in told]
+    return list(space.hard) if space.hard else [n for n in space.names if n in names]
+
+
+def checked(space: Space, **prices: Prices | None) -> list[str]:
+    """`changing`, of prices by their name; refuses a change-over that would never be charged."""
+    factors = changing(space, *prices.values())
+    for name, given in prices.items():
+        if given is not None and given.change_over and not factors:
+            raise CampaignError(
+                f"{name}: change_over={given.change_over:g} would never be charged, as no factor "
+                "of the space is hard to change; declare one with hard=True, or leave it out"
+            )
+    return factors
 
 
 def runs_of(

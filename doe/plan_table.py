@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from .space import Space
 
 
+PARTS = ("change_over", "run", "setting", "cell", "reading")
+"""What a price is made of."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a plan, checked; see `planning.plan`."""
+    """What is asked of a plan, checked; see `planning.plan`.
+
+    ``costs``, shape (n,), and ``recipe_cost`` are what the settings of ``table`` and those of the
+    control recipe cost by the formula of ``cost``, in the unit of the prices.
+    """
 
     space: Space
     table: pd.DataFrame
@@ -39,6 +47,13 @@ class Request:
     days: list[Any] | None
     budget: float | None
     seed: int
+    costs: np.ndarray
+    recipe_cost: float
+
+    def changing(self, prices: Prices, before: Mapping[str, Any], after: Mapping[str, Any]
+                 ) -> float:  # fmt: skip
+        """Price, or hours, of the change-over from one run to the next."""
+        return prices.changing(before, after, self.shared, self.space)
 
 
 @dataclass(frozen=True)
@@ -64,11 +79,14 @@ def run_prices(asked: Request, made: Draft) -> list[dict[str, float]]:
     found, at = [], asked.start
     for run in made.runs:
         cells = asked.cells * len(run.rows) + run.controls
+        own = float(asked.costs[list(run.rows)].sum())
+        own += asked.recipe_cost if run.controls else 0.0
         found.append(
             {
                 "change_over": 0.0 if at is None
-                else asked.prices.changing(at, run.hard, asked.shared),
+                else asked.changing(asked.prices, at, run.hard),
                 "run": asked.prices.run,
+                "setting": own,
                 "cell": cells * asked.prices.cell,
                 "reading": cells * asked.readings * asked.prices.reading,
             }
@@ -80,7 +98,7 @@ def run_prices(asked: Request, made: Draft) -> list[dict[str, float]]:
 def table_of(asked: Request, made: Draft) -> tuple[pd.DataFrame, dict[str, float]]:
     """The plan's table, and what its price is made of."""
     rng = np.random.default_rng([asked.seed, 3])
-    parts: dict[str, float] = {n: 0.0 for n in ("change_over", "run", "cell", "reading")}
+    parts: dict[str, float] = dict.fromkeys(PARTS, 0.0)
     priced, rows, at, number = run_prices(asked, made), [], asked.start, 0
     names = [] if "suggestion" not in asked.table else ["suggestion"]
     for k, block in enumerate(made.blocks):
@@ -90,6 +108,9 @@ def table_of(asked: Request, made: Draft) -> tuple[pd.DataFrame, dict[str, float
             changes = _changes(at, run.hard)
             cells = plan_runs.within(asked.table, run, asked.rises, asked.recipe, rng)
             for position, cell in enumerate(cells, 1):
+                cost = asked.recipe_cost if cell < 0 else float(asked.costs[cell])
+                if cell < 0 and cell in cells[: position - 1]:
+                    cost = 0.0  # made already
                 source: Any = asked.recipe if cell < 0 else asked.table.iloc[cell]
                 count = 1 if cell < 0 else asked.cells
                 rows.append(
@@ -103,7 +124,8 @@ def table_of(asked: Request, made: Draft) -> tuple[pd.DataFrame, dict[str, float
                         **{n: source[n] for n in asked.space.names},
                         "role": "control" if cell < 0 else "setting",
                         "changes": changes if position == 1 else "",
-                        "price": asked.prices.holding(count, asked.readings)
+                        "price": cost
+                        + asked.prices.holding(count, asked.readings)
                         + (extra if position == 1 else 0.0),
                     }
                 )
@@ -174,7 +196,7 @@ def notes(asked: Request, made: Draft, table: pd.DataFrame) -> list[str]:
         return []
     told = list(made.said)
     priced = [
-        asked.prices.changing(a.hard, b.hard, asked.shared)
+        asked.changing(asked.prices, a.hard, b.hard)
         for a in runs for b in runs if a is not b
     ]  # fmt: skip
     free = len(set(np.round(priced, 9))) <= 1

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import plan_runs, route
+from . import goals, plan_runs, route
 from .errors import CampaignError, listing, unknown
 from .plan_runs import CONTROL_IN, Run
 from .plan_table import Draft, Request, notes, sentence, table_of
 from .prices import Prices
+from .run_prices import shared_price
 
 if TYPE_CHECKING:
     from .space import Space
@@ -37,13 +38,14 @@ class Plan:
         One row a setting in the order of the work: ``block``, the blocking factors, ``day`` (where
         days are counted), ``run``, ``position`` in it, ``suggestion``, the factors, ``role``
         (``setting`` or ``control``), ``changes`` (what to set anew before it), ``price`` (that of
-        a run and of its change-over stands at its first setting) and ``total`` so far.
+        a run and of its change-over stands at its first setting, what the control recipe costs at
+        the first of its cells in a run) and ``total`` so far.
     left_out : DataFrame
         Settings that did not fit, as they were given.
     price : float
         Of all of it.
     parts : dict
-        ``change_over``, ``run``, ``cell``, ``reading``: what the price is made of.
+        ``change_over``, ``run``, ``setting``, ``cell``, ``reading``: what the price is made of.
     sentence : str
     notes : list of str
     """
@@ -81,6 +83,7 @@ def plan(
     cells: int = 1,
     readings: int = 1,
     seed: int = 1,
+    cost: str | None = None,
 ) -> Plan:
     """Put settings into runs and runs into an order.
 
@@ -113,11 +116,15 @@ def plan(
         Factors that may only rise within a run: a pellet pressed up a staircase (the pellet is
         the run: its price is ``run``), a jar sampled at 5, 10 and 20 minutes.
     start : mapping, optional
-        How the hard factors are set now; without it, the first run is set up at no price.
+        How what changes over between runs is set now: the hard factors, or without any those with
+        a price of their own; without it, the first run is set up at no price.
     cells, readings : int
         Cells of each setting, readings of each cell.
     seed : int
         Of everything that is drawn: order within runs, between runs of equal price, of blocks.
+    cost : str, optional
+        Formula of what a setting costs on top of the prices, in their unit and however many cells
+        it has, such as ``"30 + milling_min"``; the control recipe costs it once in each run.
 
     Returns
     -------
@@ -126,11 +133,13 @@ def plan(
     Raises
     ------
     CampaignError
-        If a setting breaks a rule, or a name or number makes no sense.
+        If a setting breaks a rule, a name or number makes no sense, or there is a budget and
+        nothing has a price.
     """
     table = space.frame(settings).reset_index(drop=True)
     prices = prices or Prices()
-    shared = _checked(space, table, prices, hours, rises, cells, readings, budget, control)
+    shared = _checked(space, table, prices, hours, rises, cells, readings, budget, control,
+                      start, cost)  # fmt: skip
     plan_runs.check_blocks(blocks, [*table.columns, "block", "day", "run", "role"])
     recipe = None if control is None else dict(space.frame(control).iloc[0])
     worth = _worth(table, gain)
@@ -142,7 +151,8 @@ def plan(
     asked = Request(
         space, table, prices, shared, recipe, dict(blocks or {}), tuple(rises), cells, readings,
         dict(start) if start else None, hours, hours_per_day, runs_per_day, days_given, budget,
-        seed,
+        seed, _costs(space, cost, table), 0.0 if control is None
+        else float(_costs(space, cost, space.frame(control))[0]),
     )  # fmt: skip
     chosen = _fill(asked, found, worth)
     made = _draft(asked, chosen)
@@ -166,10 +176,10 @@ def order(
     prices = prices or Prices()
     table = settings.reset_index(drop=True)
     table["suggestion"] = range(len(table))
-    shared = plan_runs.changing(space, list(prices.per_factor))
+    shared = plan_runs.changing(space, prices)
     asked = Request(
         space, table, prices, shared, None, {}, tuple(rises), 1, 1, None, None, 8.0, None, None,
-        None, seed,
+        None, seed, np.zeros(len(table)), 0.0,
     )  # fmt: skip
     runs = plan_runs.runs_of(space, table, shared, rises, -np.arange(len(table), dtype=float))
     return [int(k) for k in table_of(asked, _draft(asked, runs))[0]["suggestion"]]
@@ -178,6 +188,7 @@ def order(
 def _checked(
     space: Space, table: pd.DataFrame, prices: Prices, hours: Prices | None, rises: Sequence[str],
     cells: int, readings: int, budget: float | None, control: Mapping[str, Any] | None,
+    start: Mapping[str, Any] | None, cost: str | None,
 ) -> list[str]:  # fmt: skip
     """Complain about what makes no sense; the factors that change over between runs."""
     if not len(table):
@@ -190,6 +201,10 @@ def _checked(
             raise CampaignError(f"{name}={number!r} must be a whole number from 1")
     if budget is not None and not budget >= 0:
         raise CampaignError(f"budget={budget!r} must be a price of zero or more")
+    if budget is not None and not (cost or shared_price(prices) or prices.holding(1, 1)):
+        raise CampaignError(
+            f"budget={budget!r}, but nothing has a price; give prices=doe.Prices(run=..., cell=...)"
+        )
     for name in rises:
         if name not in space.names:
             raise CampaignError(unknown(name, space.names, "factor of this space"))
@@ -208,8 +223,40 @@ def _checked(
             which: Any = part[wrong]
             said = listing(space.objections(which), 3)
             raise CampaignError(f"a {what} is outside the space: {said}")
-    extra = list(hours.per_factor) if hours else []
-    return plan_runs.changing(space, list(dict.fromkeys([*prices.per_factor, *extra])))
+    shared = plan_runs.checked(space, prices=prices, hours=hours)
+    _check_start(space, shared, start)
+    return shared
+
+
+def _check_start(space: Space, shared: Sequence[str], start: Mapping[str, Any] | None) -> None:
+    """Where the equipment stands is a value of each factor that changes over."""
+    if start is None:
+        return
+    if not isinstance(start, Mapping):
+        raise CampaignError(f"start={start!r} is no mapping; write start={{'rpm': 300}}")
+    for name in start:
+        if name not in space.names:
+            raise CampaignError(unknown(name, space.names, "factor of this space"))
+    lacking = [n for n in shared if n not in start]
+    if start and lacking:
+        raise CampaignError(
+            f"start lacks {listing(lacking)}; say of each factor that changes over between runs "
+            f"how it is set now: {listing(shared)}"
+        )
+    for name in shared if start else ():
+        text = space.factor(name).kind == "text"
+        if isinstance(start[name], str) != text or pd.isna(start[name]):
+            raise CampaignError(
+                f"start[{name!r}]={start[name]!r} must be {'a text' if text else 'a number'}: "
+                f"how {name} is set now"
+            )
+
+
+def _costs(space: Space, cost: str | None, settings: pd.DataFrame) -> np.ndarray:
+    """What each setting costs by a formula, shape (n,); nothing without one."""
+    if not cost:
+        return np.zeros(len(settings))
+    return goals.price(space, cost, pd.DataFrame(settings[space.names]))
 
 
 def _calendar(
@@ -253,10 +300,12 @@ def _fill(asked: Request, runs: list[Run], worth: np.ndarray | None) -> list[Run
         return runs
     queue = list(runs)
     if worth is not None:
-        step, price = asked.prices.holding(asked.cells, asked.readings), asked.prices.run
+        each = asked.prices.holding(asked.cells, asked.readings) + asked.costs
 
         def rate(run: Run) -> float:
-            return -float(worth[list(run.rows)].sum()) / (price + step * len(run.rows) + SLACK)
+            rows = list(run.rows)
+            paid = asked.prices.run + each[rows].sum()
+            return -float(worth[rows].sum() / (paid + SLACK))
 
         queue = sorted(runs, key=rate)
     chosen: list[Run] = []
@@ -312,11 +361,11 @@ def _ordered(
     """The cheapest order; not with the control first where it has just been run, for two in a row
     see no drift."""
     price = np.array(
-        [[asked.prices.changing(a.hard, b.hard, asked.shared) for b in runs] for a in runs]
+        [[asked.changing(asked.prices, a.hard, b.hard) for b in runs] for a in runs]
     )
     first = np.zeros(len(runs))
     if at is not None:
-        first = np.array([asked.prices.changing(at, b.hard, asked.shared) for b in runs])
+        first = np.array([asked.changing(asked.prices, at, b.hard) for b in runs])
     if controlled and any(r.rows for r in runs):
         first = first + np.array([0.0 if r.rows else 1.0 + 2.0 * price.sum() for r in runs])
     return route.order(price, first, rng)
@@ -339,7 +388,7 @@ def _days(asked: Request, blocks: list[list[Run]]) -> list[tuple[int, int]]:
         need = 0.0
         if asked.hours is not None:
             if at is not None:
-                need += asked.hours.changing(at, run.hard, asked.shared)
+                need += asked.changing(asked.hours, at, run.hard)
             cells = asked.cells * len(run.rows) + run.controls
             need += asked.hours.run + asked.hours.holding(cells, asked.readings)
         full = asked.runs_per_day is not None and count >= asked.runs_per_day

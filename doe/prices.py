@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import CampaignError, unknown
+from .factors import is_void
+
+if TYPE_CHECKING:
+    from .space import Space
 
 WAYS = ("change", "up", "down")
 
@@ -77,8 +81,12 @@ class Prices:
         return {k: v for k, v in body.items() if v}
 
     def changing(self, before: Mapping[str, Any], after: Mapping[str, Any],
-                 factors: Sequence[str]) -> float:  # fmt: skip
-        """Price of the change-over from one run's setting to the next."""
+                 factors: Sequence[str], space: Space | None = None) -> float:  # fmt: skip
+        """Price of the change-over from one run's setting to the next.
+
+        Where the space is given, a factor that is in use in one of them only has no price upwards
+        or downwards: it was set to nothing before.
+        """
         changed = [n for n in factors if differs(before[n], after[n])]
         if not changed:
             return 0.0
@@ -91,7 +99,9 @@ class Prices:
             total += price.get("change", 0.0)
             if price.get("up") or price.get("down"):
                 step = float(after[name]) - float(before[name])
-                step = 0.0 if np.isnan(step) else step  # a factor that was not in use
+                ends = [before[name], after[name]]
+                idle = space is not None and is_void(space.factor(name), ends).any()
+                step = 0.0 if idle or np.isnan(step) else step
                 total += step * price.get("up", 0.0) if step > 0 else -step * price.get("down", 0.0)
         return float(total)
 

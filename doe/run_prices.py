@@ -42,17 +42,20 @@ class RunPrices:
     factors : list of str
         What changes over between runs.
     places : list of mapping
+    space : Space, optional
+        It tells which factors are not in use; without it, all are.
     """
 
     prices: Prices
     factors: list[str]
     places: list[Mapping[str, Any]]
+    space: Space | None = None
 
     @staticmethod
     def of(space: Space, prices: Prices, places: pd.DataFrame | None) -> RunPrices:
         """Of a space; ``places`` holds a row for each place."""
-        factors = plan_runs.changing(space, list(prices.per_factor))
-        made = RunPrices(prices, factors, [])
+        factors = plan_runs.changing(space, prices)
+        made = RunPrices(prices, factors, [], space)
         if places is not None:
             rows: Any = places[factors].drop_duplicates()
             for row in rows.to_dict("records"):
@@ -76,7 +79,7 @@ class RunPrices:
         codes, distinct = keys.groupby(self.factors, sort=False, dropna=False).ngroup(), {}
         first = ~codes.duplicated()
         for code, row in zip(codes[first], keys[first].to_dict("records"), strict=True):
-            distinct[code] = self.prices.changing(place, row, self.factors)
+            distinct[code] = self.prices.changing(place, row, self.factors, self.space)
         return codes.map(distinct).to_numpy(dtype=float)
 
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from .. import data
 from . import control, planning, plots, pressing, weighing
 from . import state as states
 from .declaration import Declaration, plain
-from .errors import CampaignError, listing
+from .errors import CampaignError, listing, unknown
 from .state import GAIN, State
 from .store import Event, event
 
@@ -67,9 +69,17 @@ def planned(
     from its own and from what is open, and what may only rise within a run.
 
     Its table has an empty column for each outcome: the form that readings are written into. Where
-    not everything may fit, suggestions matter by their expected gain if all have one.
+    not everything may fit, suggestions matter by their expected gain if all have one. Settings cost
+    what the declaration says, unless another ``cost`` is given, or None.
+
+    Raises
+    ------
+    CampaignError
+        If there is no open suggestion, an option is none of `planning.plan`, or a blocking factor
+        is no column of results.
     """
     given = dict(options)
+    _check_options(declaration, given)
     waiting = state.open()
     names = [*declaration.space.names, *(["run"] if "run" in waiting else [])]
     told = [c for c in waiting if c == GAIN or str(c).startswith("predicted_")]
@@ -79,6 +89,7 @@ def planned(
     given.setdefault(KEY, recipe_of(state))
     given.setdefault("seed", _seed(declaration, list(waiting.index)))
     given.setdefault("rises", rises(declaration))
+    given.setdefault("cost", declaration.goals.cost)
     said: list[str] = []
     limited = given.get("budget") is not None or given.get("days") is not None
     if limited and "gain" not in given:
@@ -138,6 +149,21 @@ def rises(declaration: Declaration) -> list[str]:
     return [pressing.HIGHEST] if pressing.in_hand(space) else plots.rising(space)
 
 
+def _check_options(declaration: Declaration, given: Mapping[str, Any]) -> None:
+    """Options are those of a plan, and its blocks have columns that results may have."""
+    known = [n for n, p in signature(planning.plan).parameters.items() if p.kind == p.KEYWORD_ONLY]
+    for name in given:
+        if name not in known:
+            raise CampaignError(unknown(name, known, "option of a plan"))
+    columns = [*data.COLUMNS, *declaration.columns(needed=False)["name"]]
+    for name in given.get("blocks") or ():
+        if name not in columns:
+            raise CampaignError(
+                f"blocks: {name!r} is no column of results, so that the plan could not be "
+                "recorded; name one that is, such as lot or operator"
+            )
+
+
 def _seed(declaration: Declaration, names: list[str]) -> int:
     """Another order for each batch: with one seed the first of four would always run third."""
     return int(states.digest([declaration.seed, "order", names]), 16) % 2**31
@@ -146,9 +172,17 @@ def _seed(declaration: Declaration, names: list[str]) -> int:
 def charted(
     declaration: Declaration, state: State, outcome: str | None, options: Mapping[str, Any]
 ) -> Chart:
-    """`control.control_chart` of the recorded cells of the control recipe."""
+    """`control.control_chart` of the recorded cells of the control recipe.
+
+    They are those at all of the campaign's constants. Cells of another study than the campaign's
+    are left out, unless all are.
+    """
     recipe = recipe_of(state)
     if recipe is None:
         raise CampaignError("this campaign has no control recipe; declare one with control({...})")
-    rows = weighing.as_planned(state.rows, declaration.space)
-    return control.control_chart(rows, outcome or declaration.objective, recipe, **dict(options))
+    rows: Any = weighing.as_planned(state.rows, declaration.space)
+    if "study" in rows and "study" not in declaration.fixed:
+        own = rows["study"].isna()
+        rows = rows[own] if own.any() else rows
+    same = {**declaration.fixed, **recipe}
+    return control.control_chart(rows, outcome or declaration.objective, same, **dict(options))

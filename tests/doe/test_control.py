@@ -165,6 +165,25 @@ class TestCampaign:
         campaign.record(rows)
         assert len(campaign.chart().table) == 10
 
+    def test_cells_at_other_constants_or_of_another_study_are_not_in_the_chart(self):
+        campaign = doe.Campaign(self.SPACE, maximize="capacity_mAh_g", seed=1,
+                                fixed={"c_rate": 0.1})  # fmt: skip
+        campaign.control({"rpm": 500.0})
+        rows = cells().drop(columns="operator").rename(columns={"q": "capacity_mAh_g"})
+        rows["cell"] = [f"c{k}" for k in range(len(rows))]
+        fast = rows.assign(c_rate=1.0, capacity_mAh_g=100.0)
+        paper = rows.assign(study="a paper", capacity_mAh_g=50.0)
+        campaign.record(pd.concat([rows.assign(c_rate=0.1), fast, paper], ignore_index=True))
+        alone = doe.control_chart(rows, "capacity_mAh_g")
+        pd.testing.assert_frame_equal(campaign.chart().table, alone.table)
+
+    def test_where_all_cells_name_a_study_all_are_in_the_chart(self):
+        campaign = doe.Campaign(self.SPACE, maximize="capacity_mAh_g", seed=1)
+        campaign.control({"rpm": 500.0})
+        rows = cells().drop(columns="operator").rename(columns={"q": "capacity_mAh_g"})
+        campaign.record(rows.assign(study="ours", cell=[f"c{k}" for k in range(len(rows))]))
+        assert len(campaign.chart().table) == 10
+
     def test_a_recipe_outside_the_space_is_refused(self):
         campaign = doe.Campaign(self.SPACE, maximize="capacity_mAh_g", seed=1)
         with pytest.raises(doe.CampaignError, match="outside the space"):

@@ -336,8 +336,111 @@ class TestGain:
             campaign.plan(doe.Prices(cell=1.0), budget=1, gain="expected_gain")
 
 
+class TestCost:
+    """What a setting costs by the declared formula is a part of a plan's price."""
+
+    PRICES = doe.Prices(run=1.0, cell=0.5, unit="EUR")
+
+    def begun(self, **given):
+        campaign = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=1,
+                                cost="30 + 2 * anneal_h", **given)
+        return campaign, campaign.suggest(8).set_index("suggestion")["anneal_h"]
+
+    def test_a_plan_costs_what_the_cards_say(self):
+        campaign, hours = self.begun(prices=self.PRICES)
+        made = campaign.plan()
+        assert made.parts["setting"] == pytest.approx(240.0 + 2.0 * hours.sum())
+        assert made.price == pytest.approx(sum(made.parts.values()))
+        assert made.table["total"].iloc[-1] == pytest.approx(made.price)
+        assert f"settings {made.parts['setting']:.6g} EUR" in made.sentence
+        row = made.table[made.table["position"] == 2].iloc[0]
+        assert campaign.card(row["suggestion"]).lines["cost"].startswith(f"{row['price']:.4g} EUR")
+        several = campaign.plan(cells=3, readings=2)
+        assert several.parts["setting"] == made.parts["setting"]
+        assert several.parts["cell"] == 3.0 * made.parts["cell"]
+        assert campaign.plan(cost=None).price == pytest.approx(made.price - made.parts["setting"])
+
+    @pytest.mark.parametrize("prices", [PRICES, None])
+    def test_a_budget_counts_it(self, prices):
+        campaign, hours = self.begun(prices=prices)
+        made = campaign.plan(budget=120)
+        assert 0 < len(made.table) <= 3 and len(made.left_out) == 8 - len(made.table)
+        assert made.price <= 120.0
+        assert campaign.plan(budget=29).sentence == "Nothing fits: 8 settings left out."
+        assert set(made.table["suggestion"]) <= set(hours.index)
+
+    def test_gain_is_looked_at_for_it(self):
+        table = pd.DataFrame({"anneal_degC": [400.0, 700.0], "anneal_h": [8.0, 1.0]})
+        most = doe.plan(SPACE, table, doe.Prices(run=1.0), budget=9.5, gain=[3.0, 2.0],
+                        cost="anneal_h")  # fmt: skip
+        assert most.table["anneal_h"].tolist() == [1.0]
+
+    def test_the_control_recipe_costs_it_once_in_each_run(self):
+        held = {"anneal_degC": 500.0, "anneal_h": 5.0}
+        table = pd.DataFrame({"anneal_degC": 600.0, "anneal_h": [1.0, 3.0, 6.0, 8.0]})
+        free = doe.plan(SPACE, table, PRICES, control=held, cells=7)
+        made = doe.plan(SPACE, table, PRICES, control=held, cells=7, cost="anneal_h")
+        control = made.table[made.table["role"] == "control"]
+        runs = control["run"].nunique()
+        assert len(control) == 4 and runs == 1
+        want = own(made.table)["anneal_h"].sum() + 5.0 * runs
+        assert made.parts["setting"] == pytest.approx(want)
+        assert made.price == pytest.approx(free.price + want)
+        assert made.table["total"].iloc[-1] == pytest.approx(made.price)
+
+
+def test_a_factor_that_was_not_in_use_is_set_up_without_a_price_upwards():
+    space = doe.Space(
+        [doe.Choice("anneal", ["no", "yes"], hard=True), doe.Real("load", 0, 1, unit=""),
+         doe.Real("anneal_C", 400, 800, hard=True, only_if="anneal == 'yes'")])
+    prices = doe.Prices(change_over=2.0, run=1.0,
+                        per_factor={"anneal_C": {"change": 0.5, "up": 0.01, "down": 0.02}})
+    off = {"anneal": "no", "load": 0.5, "anneal_C": 0.0}
+    on = {"anneal": "yes", "load": 0.5, "anneal_C": 600.0}
+    for start, setting in ((off, on), (on, off)):
+        made = doe.plan(space, setting, prices, start=start)
+        assert made.parts["change_over"] == pytest.approx(2.5)
+    hot = doe.plan(space, on, prices, start={**on, "anneal_C": 500.0})
+    assert hot.parts["change_over"] == pytest.approx(3.5)
+
+
+def test_what_results_cannot_hold_is_no_block_of_a_campaign():
+    campaign = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=1)
+    campaign.suggest(8)
+    with pytest.raises(doe.CampaignError, match="'powder_bag' is no column of results"):
+        campaign.plan(blocks={"powder_bag": ["A", "B"]})
+    campaign.record(campaign.plan(blocks={"lot": ["A", "B"]}).table.assign(capacity_mAh_g=150.0))
+    assert set(campaign.results()["lot"]) == {"A", "B"}
+
+
+def test_an_option_that_a_plan_does_not_have_is_named():
+    campaign = doe.Campaign(SPACE, maximize="capacity_mAh_g", seed=1)
+    campaign.suggest(2)
+    with pytest.raises(doe.CampaignError, match="did you mean 'days'"):
+        campaign.plan(day=3)
+
+
+FREE = doe.Space([doe.Choice("anneal", ["no", "yes"]), doe.Real("load", 0, 1, unit="")])
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"prices": doe.Prices(change_over=4, run=1)}, "prices: change_over=4 would never be charged"),
+    ({"hours": doe.Prices(change_over=4, run=1)}, "hours: change_over=4 would never be charged"),
+    ({"prices": doe.Prices(run=1, per_factor={"anneal": {"up": 1}})}, "and anneal is text"),
+])
+def test_prices_that_the_space_cannot_follow(options, said):
+    with pytest.raises(doe.CampaignError, match=said):
+        doe.plan(FREE, {"anneal": ["no", "yes"], "load": [0.1, 0.9]}, **options)
+
+
 @pytest.mark.parametrize(("table", "options", "said"), [
     (some(2).head(0), {}, "no setting to plan"),
+    (some(2), {"budget": 10.0}, "budget=10.0, but nothing has a price"),
+    (some(2), {"start": {"anneal_h": 3.0}}, "start lacks anneal_degC"),
+    (some(2), {"start": {"aneal_degC": 3.0}}, "did you mean 'anneal_degC'"),
+    (some(2), {"start": {"anneal_degC": "hot"}}, "must be a number"),
+    (some(2), {"start": 500.0}, "start=500.0 is no mapping"),
+    (some(2), {"cost": "2 * hours"}, "cost: "),
     (some(2), {"prices": {"run": 3}}, "must be doe.Prices"),
     (some(2).assign(anneal_h=9.5), {}, "outside the space"),
     (some(2), {"control": {"anneal_degC": 500.0, "anneal_h": 9.5}}, "control recipe is outside"),

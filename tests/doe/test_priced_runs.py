@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ssbayes import doe
-from ssbayes.doe import physics, plots, surrogate
+from ssbayes.doe import asking, physics, plots, surrogate
 from ssbayes.doe.goals import Goals, goals
 from ssbayes.doe.propose import propose
 from ssbayes.doe.run_prices import RunPrices, said, shared_price
@@ -57,6 +57,26 @@ class TestPrices:
     def test_what_cannot_be_is_named_with_its_mend(self, bad, told):
         with pytest.raises(doe.CampaignError, match=told):
             doe.Campaign(SPACE, maximize="y", prices=bad)
+
+    @pytest.mark.parametrize(("bad", "told"), [
+        (doe.Prices(change_over=4, run=1), "change_over=4 would never be charged"),
+        (doe.Prices(run=1, per_factor={"sort": {"down": 1.0}}), "and sort is text"),
+    ])  # fmt: skip
+    def test_what_a_space_without_hard_factors_cannot_follow_is_named(self, bad, told):
+        space = doe.Space([doe.Choice("sort", ["a", "b"]), doe.Real("load", 0, 1, unit="")])
+        with pytest.raises(doe.CampaignError, match=told):
+            doe.Campaign(space, maximize="y", prices=bad)
+        doe.Campaign(space, maximize="y", prices=doe.Prices(run=1, per_factor={"sort": 2.0}))
+
+    def test_a_factor_that_was_not_in_use_has_no_price_upwards(self):
+        space = doe.Space(
+            [doe.Choice("sort", ["a", "b"], hard=True), doe.Real("load", 0, 1, unit=""),
+             doe.Real("anneal_C", 400, 800, hard=True, only_if="sort == 'b'")])  # fmt: skip
+        at = pd.DataFrame({"sort": ["a", "b", "b"], "load": 0.5, "anneal_C": [0.0, 600.0, 700.0]})
+        prices = doe.Prices(run=1, per_factor={"anneal_C": {"up": 0.01, "down": 0.02}})
+        for place, want in ((0, [1.0, 1.0, 1.0]), (2, [1.0, 3.0, 1.0])):
+            found = RunPrices.of(space, prices, at.iloc[[place]]).begin(at)
+            np.testing.assert_allclose(found, want)
 
     def test_a_run_begins_where_that_is_cheapest(self):
         prices = doe.Prices(change_over=2, run=1, cell=1,
@@ -269,6 +289,29 @@ class TestTeaching:
                         goals=goals(maximize="y", decide="sort"))  # fmt: skip
         assert len(asked.settings) == len(asked.reason) == 10
         assert not asked.settings.duplicated().any()
+
+
+def test_the_equipment_stands_where_it_was_run_and_not_where_others_were():
+    made = doe.Campaign(SPACE, maximize="y", prices=doe.Prices(change_over=4, run=1), seed=2,
+                        fixed={"mill": "B"})  # fmt: skip
+
+    def stands():
+        return asking.places(made.declaration, made._log.state())["anneal_C"].tolist()
+
+    assert stands() == []
+    made.record({"study": "a paper", "anneal_C": 450.0, "load": 0.5, "y": 3.0})
+    assert stands() == []
+    made.record({"anneal_C": 500.0, "load": 0.5, "y": 3.0})
+    made.record([
+        {"study": "a paper", "mill": "A", "anneal_C": 700.0, "load": 0.5, "y": 3.0},
+        {"mill": "A", "anneal_C": 720.0, "load": 0.5, "y": 3.0},
+        {"kind": "statement", "anneal_C": 740.0, "load": 0.5, "statement": "highest_at",
+         "outcome": "y", "over": "anneal_C", "value": 3.0},
+        {"status": "abandoned", "anneal_C": 760.0, "load": 0.5},
+    ])  # fmt: skip
+    assert stands() == [500.0]
+    made.record({"status": "failed", "reason": "stuck", "anneal_C": 600.0, "load": 0.5})
+    assert stands() == [600.0]
 
 
 def test_a_campaign_knows_its_prices_and_where_the_furnace_stands(tmp_path):

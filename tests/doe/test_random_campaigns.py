@@ -43,14 +43,15 @@ def filled(space, n, seed):
     return table.assign(**{OUTCOME: value + np.random.default_rng(seed).normal(0, 1, len(table))})
 
 
-def goals(which):
+def goals(which, space):
+    change = 2 if space.hard else 0
     return {
         "one": {"maximize": OUTCOME}, "two": {"maximize": OUTCOME, "minimize": "porosity"},
         "target": {"target": {OUTCOME: 120.0}},
         "limit": {"maximize": OUTCOME, "require": ["porosity <= 0.5"]},
         "cost": {"minimize": OUTCOME, "cost": "1 + t"},
         "robust": {"maximize": OUTCOME, "robust": 1.0},
-        "prices": {"maximize": OUTCOME, "prices": doe.Prices(change_over=2, run=1, cell=0.5)},
+        "prices": {"maximize": OUTCOME, "prices": doe.Prices(change_over=change, run=1, cell=0.5)},
         "desirable": {"goals": [doe.Goal(OUTCOME, "larger", 90, 150, 1.0),
                                 doe.Goal("porosity", "smaller", 0.1, 0.5, 1.0)]},
     }[which]  # fmt: skip
@@ -98,7 +99,7 @@ def check(space, which, rows, steps, folder: Path, seed, strategy="bayes") -> li
     path = folder / f"{strategy}{seed}.db"
     for old in folder.glob(f"{path.stem}*"):
         old.unlink()
-    made = doe.Campaign(space, store=path, seed=seed, strategy=strategy, **goals(which))
+    made = doe.Campaign(space, store=path, seed=seed, strategy=strategy, **goals(which, space))
     start = filled(space, rows, seed)
     made.record(start.assign(porosity=0.2 + 0.02 * start["x"]))
     copies = []
