@@ -13,11 +13,13 @@ from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing
 from .outlook import predicts
-from .readings import BLIND, UNNAMED, UNSPLIT
+from .readings import BLIND, UNNAMED, UNSPLIT, all_given
 from .space import Space
 from .state import BATCH, GAIN, OPEN, PREDICTED, State
 
 START = 4
+"""Settings of a start design."""
+FAR = "far from the other settings"
 
 
 def new_suggestions(
@@ -30,9 +32,10 @@ def new_suggestions(
     """
     space = declaration.space
     start = start_settings(declaration, state, need)
+    repeats = start.attrs.get("repeats", [False] * len(start))
     entries = [
-        _entry(setting, None, "start design: far from the other settings")
-        for setting in start.to_dict("records")
+        _entry(setting, None, f"start design: {'repeats a setting' if again else FAR}")
+        for setting, again in zip(start.to_dict("records"), repeats, strict=True)
     ]
     notes = _unlooked(space) if len(start) else []
     body: dict[str, Any] = {"by": by or "", "weight": None, "notes": notes}
@@ -90,6 +93,9 @@ def start_settings(declaration: Declaration, state: State, need: int) -> pd.Data
 
     Where nothing has been measured, and nothing is known of the physics, all are of the start.
     Where the physics tells whether an uncertain rule holds, it is asked from the beginning.
+
+    In a finite space they keep away from what has failed too, and repeat nothing unless all are of
+    the start and no others are left; ``attrs["repeats"]`` says of each whether it does.
     """
     blank = pd.DataFrame(columns=declaration.space.names)
     strategy, initial = declaration.strategy, declaration.initial
@@ -103,17 +109,30 @@ def start_settings(declaration: Declaration, state: State, need: int) -> pd.Data
         initial = 0 if told or (physics and len(rows)) else START
     tried = len(states.tried(state.rows, declaration))
     wanted = min(need, max(0, initial - tried - len(state.open())))
-    if not tried and not physics and strategy != "random":
+    alone = not tried and not physics and strategy != "random"
+    if alone:
         wanted = need
     if not wanted:
         return blank
-    names, made = declaration.space.names, state.suggestions
-    known = [t[names] for t in (states.tried(state.rows, declaration), made) if len(t)]
-    if known:
-        return designs.start(
-            declaration.space, wanted, declaration.seed, beside=pd.DataFrame(pd.concat(known))
-        )
-    return designs.start(declaration.space, max(initial, wanted), declaration.seed).head(wanted)
+    space, names, made = declaration.space, declaration.space.names, state.suggestions
+    parts: list[Any] = [states.tried(state.rows, declaration), made]
+    every = space.grid()
+    if every is not None:
+        failed: Any = state.rows[failures.process_failures(state.rows)]
+        parts.append(failed[all_given(failed, names)])
+    known = [t[names] for t in parts if len(t)]
+    beside = pd.DataFrame(pd.concat(known)) if known else None
+    if every is not None and not alone:
+        wanted = min(wanted, int(designs.fresh(space, every, beside).sum()))
+        if not wanted:
+            return blank
+    if beside is not None:
+        table = designs.start(space, wanted, declaration.seed, beside=beside)
+    else:
+        table = designs.start(space, max(initial, wanted), declaration.seed).head(wanted)
+    if every is not None:
+        table.attrs["repeats"] = (~designs.fresh(space, table, beside)).tolist()
+    return table
 
 
 def pending(declaration: Declaration, state: State) -> pd.DataFrame:

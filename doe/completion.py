@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,11 @@ import pandas as pd
 from .. import data
 from . import conditional, plots, weighing
 from .declaration import Declaration
-from .state import State
+from .errors import listing
+from .state import OPEN, State
+
+if TYPE_CHECKING:
+    from .space import Space
 
 PLAN_ONLY = ("block", "day", "position", "role", "changes", "price", "total")
 """Columns of a plan's table that are no results."""
@@ -33,7 +38,7 @@ def has_order(declaration: Declaration) -> bool:
 def completed(
     table: Any, declaration: Declaration, state: State
 ) -> tuple[pd.DataFrame, list[data.Problem]]:
-    """Settings from the suggestion, constants from the declaration, its batch and its run.
+    """Settings from the suggestion, constants from the declaration, and the run.
 
     What really was run decides which factors were in use: a gap in an unused one is void. What was
     weighed decides the composition; masses that cannot be are the second result.
@@ -48,12 +53,8 @@ def completed(
         if names is always:
             problems = weighing.replace(filled, space, state.suggestions)
         filled = conditional.filled(space, filled)
-    if "suggestion" in filled and np.any(filled["suggestion"].notna()):
-        if "batch" not in filled:
-            filled["batch"] = None
-        filled["batch"] = filled["batch"].where(filled["batch"].notna(), filled["suggestion"])
-        if plots.has_runs(space):
-            _name_runs(filled, declaration, state)
+    if plots.has_runs(space) and "suggestion" in filled and np.any(filled["suggestion"].notna()):
+        _name_runs(filled, declaration, state)
     for name, value in declaration.fixed.items():
         if name not in filled:
             filled[name] = None
@@ -61,11 +62,51 @@ def completed(
     return filled, problems
 
 
-def from_plan(table: Any, outcomes: tuple[str, ...]) -> pd.DataFrame:
+def with_batches(table: Any, state: State) -> tuple[pd.DataFrame, list[str]]:
+    """The table with no batch of a suggestion left empty, and notes on what was assumed.
+
+    An empty batch is the one recorded of the suggestion, else named of it in the table, and that of
+    the cell if it is known already; of several the first, which a note says; where there is none,
+    it is named after the suggestion.
+    """
+    if "suggestion" not in table or not table["suggestion"].notna().any():
+        return table, []
+    made = table.assign(batch=table.get("batch")).astype({"batch": object})
+    notes: dict[str, None] = {}
+    for label in made.index[made["suggestion"].notna() & made["batch"].isna()]:
+        name, cell = made.at[label, "suggestion"], made.loc[label].get("cell")
+        rows: Any = state.rows[state.rows["suggestion"] == name]
+        if "cell" in rows and (rows["cell"] == cell).any():
+            rows = rows[rows["cell"] == cell]
+        here = made.loc[made["suggestion"] == name]
+        known = next((t["batch"].dropna().unique() for t in (rows, here)
+                      if "batch" in t and t["batch"].notna().any()), [])  # fmt: skip
+        made.at[label, "batch"] = known[0] if len(known) else name
+        if len(known) > 1:
+            notes.setdefault(
+                f"{name}: taken to be of batch {known[0]}, since no batch is named and there are "
+                f"{listing(known)}; if it is of another, take it back and name it in the column "
+                "'batch'"
+            )
+    return made, list(notes)
+
+
+def weighed(row: Any, space: Space, plan: Any) -> bool:
+    """Whether a row holds every mass that a composition takes; ``plan`` has what was suggested."""
+    for weighing_ in weighing.known(space):
+        given = {n for n in weighing_.masses if not none(row.get(n))}
+        idle = weighing_.idle({n: plan[n] for n in weighing_.factors})
+        if given and given | idle >= set(weighing_.masses):
+            return True
+    return False
+
+
+def from_plan(table: Any, outcomes: tuple[str, ...], state: State) -> pd.DataFrame:
     """A plan's table with readings written into it, as results; any other table as it is.
 
     What only a plan knows (prices, positions, numbers of runs) is left out. Control cells get the
-    name of their block's first suggestion, and wait for another time where nothing was read.
+    name of their block's first suggestion, with a number where cells of an earlier plan have it,
+    and wait for another time where nothing was read.
     """
     if not {"role", "changes", "position", "run", "block"} <= {str(c) for c in table.columns}:
         return table
@@ -74,15 +115,24 @@ def from_plan(table: Any, outcomes: tuple[str, ...]) -> pd.DataFrame:
     for name in ("batch", "cell"):
         if name not in made:
             made[name] = None
-    asked = table.get("suggestion", pd.Series(None, index=table.index))
+    asked: Any = table.get("suggestion", pd.Series(None, index=table.index))
     control = table["role"] == "control"
     readings = [c for c in made.columns if is_reading(str(c), outcomes)]
+    # a plan is made of what is open: a table with another suggestion goes on with an earlier one
+    known: Any = state.suggestions["state"]
+    closed = known.index[~known.isin(OPEN)]
+    earlier = bool(asked.isin(closed).any())
+    blocks: dict[str, str] = {}
     for label in table.index[control]:
         with_it = [
             min((s for s in asked[table[n] == table.at[label, n]] if not none(s)), default=None)
             for n in ("block", "run")
         ]
         name = f"control with {with_it[0]}"
+        if name not in blocks:
+            cells = made[control & (table["block"] == table.at[label, "block"])]
+            blocks[name] = _name_block(name, cells[["cell", *readings]], state.rows, earlier)
+        name = blocks[name]
         made.at[label, "run"] = with_it[1] or name
         if none(made.at[label, "batch"]):
             made.at[label, "batch"] = name
@@ -95,6 +145,32 @@ def from_plan(table: Any, outcomes: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(made[~silent]).drop(columns=empty)
 
 
+def _name_block(name: str, cells: Any, rows: Any, earlier: bool) -> str:
+    """A name for a block of control cells that no recorded row has as its batch.
+
+    Cells that go on with an ``earlier`` plan, or are recorded already (which will be refused),
+    keep the name that these have.
+    """
+    batches = set(rows["batch"].dropna()) if "batch" in rows else set()
+    names = [name]
+    while names[-1] in batches:
+        names.append(f"{name} ({len(names) + 1})")
+    if len(names) == 1 or earlier:
+        return names[-1] if len(names) == 1 else names[-2]
+    old = rows[rows["batch"].isin(names)]
+    for label in cells.index:
+        values: Any = pd.to_numeric(cells.loc[label].drop("cell"), errors="coerce")
+        read = values.dropna()
+        same = np.array([bool(len(read)) and set(read.index) <= set(old.columns)] * len(old))
+        for column in read.index[: len(read) if same.all() else 0]:
+            same &= (old[column] == read[column]).to_numpy()
+        if "cell" in old and not none(cells.at[label, "cell"]):
+            same &= (old["cell"] == cells.at[label, "cell"]).to_numpy()
+        if same.any():
+            return str(old["batch"].to_numpy()[same][-1])
+    return names[-1]
+
+
 def is_reading(name: str, outcomes: tuple[str, ...]) -> bool:
     """Whether a column is measured: an outcome of the campaign, or known as a reading."""
     column = data.COLUMNS.get(name)
@@ -105,33 +181,46 @@ def _name_runs(filled: Any, declaration: Declaration, state: State) -> None:
     """The run that was suggested, as long as the mixer or furnace was really set so.
 
     Samples of one run that was set otherwise are one run still, named after the first of them.
+    What is weighed, or changes within a run, does not part it; hard factors that the registry does
+    not know are of the run.
     """
     if "run" not in filled:
         filled["run"] = None
-    levels = {n: data.COLUMNS[n].level for n in declaration.space.hard if n in data.COLUMNS}
+    space = declaration.space
+    composed = {n for w in weighing.known(space) for n in w.factors}
+    levels = {n: data.COLUMNS[n].level for n in space.hard if n in data.COLUMNS}
+    levels |= {n: "run" for n in space.hard if n not in levels and n not in composed}
     fixed = [n for n, level in levels.items() if level == "run"]
     otherwise: dict[tuple[Any, ...], Any] = {}
+    taken: dict[Any, tuple[Any, ...]] = {}
 
     def setting(row: Any) -> tuple[Any, ...]:
-        return (state.suggestions.at[row["suggestion"], "run"], *(row[n] for n in fixed))
+        values = (None if none(row[n]) else row[n] for n in fixed)
+        return (state.suggestions.at[row["suggestion"], "run"], *values)
+
+    def free(name: Any, own: tuple[Any, ...]) -> bool:
+        return taken.get(name, own) == own
 
     if "run" in state.rows:
         told = state.rows["suggestion"].notna() & state.rows["run"].notna()
         named: Any = state.rows[told]
         for row in named.to_dict("records"):
             otherwise.setdefault(setting(row), row["run"])
+            taken.setdefault(row["run"], setting(row))
     waiting = filled.index[filled["suggestion"].notna() & filled["run"].isna()]
     for label in sorted(waiting, key=lambda at: filled.at[at, "suggestion"]):
         key = filled.at[label, "suggestion"]
         before = _of_batch(filled.loc[label], state.rows)
         known = before["run"].dropna().unique() if "run" in before else []
-        asked = state.suggestions.loc[key]
+        asked, own = state.suggestions.loc[key], setting(filled.loc[label])
         if len(known) == 1:
             run = known[0]
-        elif all(filled.at[label, n] == asked[n] for n in fixed):
+        elif own == setting({**asked[fixed], "suggestion": key}) and free(asked["run"], own):
             run = asked["run"]
         else:
-            run = otherwise.setdefault(setting(filled.loc[label]), key)
+            names = itertools.chain([key], (f"{key} ({k})" for k in itertools.count(2)))
+            run = otherwise.setdefault(own, next(n for n in names if free(n, own)))
+        taken.setdefault(run, own)
         filled.at[label, "run"] = run
 
 

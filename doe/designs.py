@@ -31,7 +31,8 @@ def start(
     """`n` feasible settings that fill a space.
 
     A scikit-optimize design on the unit cube is mapped to the factors' own scales. Where rules
-    remove points, a larger design is made and the `n` that lie farthest apart are kept.
+    remove points, a larger design is made and the `n` that lie farthest apart are kept. In a finite
+    space none is there twice or beside already, as long as there are others.
 
     Parameters
     ----------
@@ -49,6 +50,61 @@ def start(
         are put together into runs.
     """
     rng = np.random.default_rng([seed, 6])
+    made, every = _filling(space, n, seed, sampler, beside, rng), space.grid()
+    return made if every is None else _without_repeats(space, made, every, n, beside, rng)
+
+
+def fresh(space: Space, table: pd.DataFrame, beside: pd.DataFrame | None = None) -> np.ndarray:
+    """Where a setting is neither beside already nor earlier in the table, shape (n,)."""
+    seen = set() if beside is None or not len(beside) else set(_places(space, beside))
+    new = np.zeros(len(table), dtype=bool)
+    for i, place in enumerate(_places(space, table) if len(table) else ()):
+        new[i] = place not in seen
+        seen.add(place)
+    return new
+
+
+def _places(space: Space, table: pd.DataFrame) -> list[bytes]:
+    """A name for each setting, the same for those that differ by rounding only."""
+    at = space.encode(table[space.names], features=False)
+    return [place.tobytes() for place in np.round(at, 9) + 0.0]
+
+
+def _without_repeats(
+    space: Space,
+    made: pd.DataFrame,
+    every: pd.DataFrame,
+    n: int,
+    beside: pd.DataFrame | None,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """`n` settings of a design with other settings in the place of repeats.
+
+    Where fewer than `n` are left of ``every``, those come again, or where none is left any.
+    """
+    kept: Any = made[fresh(space, made, beside)]
+    while len(kept) < n:
+        known: Any = pd.concat([t[space.names] for t in (beside, kept) if t is not None])
+        left: Any = every[fresh(space, every, known)]
+        if not len(left):
+            break
+        more = spread(space, left, min(n - len(kept), len(left)), known)
+        more = plots.share(space, more, rng)
+        kept = pd.concat([kept, more[fresh(space, more, known)]], ignore_index=True)
+    if not len(kept):
+        kept = spread(space, every, min(n, len(every)), beside)
+    return kept.iloc[np.arange(n) % len(kept)].reset_index(drop=True)
+
+
+def _filling(
+    space: Space,
+    n: int,
+    seed: int,
+    sampler: str,
+    beside: pd.DataFrame | None,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """`start`, with repeats where a space has few settings."""
     size = n if beside is None else 16 * (n + len(beside))
     largest = 64 * size
     while size <= largest:

@@ -18,8 +18,10 @@ from .. import data
 from ..data.reading import read_rows
 from . import completion, weighing, withdrawal
 from .declaration import Declaration, plain
-from .errors import CampaignError, did_you_mean
+from .errors import CampaignError, did_you_mean, listing
+from .factors import Factor
 from .state import State, remembered
+from .store import Event
 
 NEEDS_SETTINGS = ("planned", "running", "done", "failed")
 
@@ -83,12 +85,13 @@ def check_results(
     if "suggestion" in table and completion.ORDER in table and completion.has_order(declaration):
         table = table.drop(columns=completion.ORDER)
     table = table.astype(object).where(table.notna(), None)
-    table = completion.from_plan(table, declaration.outcomes)
+    table = completion.from_plan(table, declaration.outcomes, state)
     _check_suggestions(table, where, state)
     table = _without_suggested_reasons(table, state)
     # misspelt columns and bad cells are told before anything is said to be missing
     table = data.validate(table, declaration.columns(needed=False), where=where)
-    table, notes = _without_empty(table, declaration)
+    table, notes = _without_empty(table, declaration, state)
+    table, assumed = completion.with_batches(table, state)
     filled, impossible = completion.completed(table, declaration, state)
     if impossible:
         raise data.TableError(where, impossible)
@@ -103,7 +106,7 @@ def check_results(
         raise data.TableError(where, problems)
     if not again and len(state.rows):
         _check_together(clean, wanted, where, state)
-    return rows, notes + _notes(clean, declaration, state)
+    return rows, notes + assumed + _notes(clean, declaration, state)
 
 
 def _check_suggestions(table: Any, where: str, state: State) -> None:
@@ -136,21 +139,64 @@ def _without_suggested_reasons(table: Any, state: State) -> pd.DataFrame:
     return table.drop(columns="reason") if table["reason"].isna().all() else table
 
 
-def _without_empty(table: Any, declaration: Declaration) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out suggestions that nothing has been measured of yet: they stay open."""
+def _without_empty(
+    table: Any, declaration: Declaration, state: State
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out suggestions that nothing has been measured of yet: they stay open.
+
+    What was weighed for one is kept, with status = running: its composition is that of the
+    readings to come. A note tells what else is not kept.
+    """
     if "suggestion" not in table:
         return table, []
     readings = [c for c in table.columns if completion.is_reading(str(c), declaration.outcomes)]
     empty = table["suggestion"].notna() & table[readings].isna().all(axis=1)
     if "status" in table:
         empty &= table["status"].isna() | table["status"].isin(["planned", "running", ""])
-    notes = [f"{s}: nothing measured yet, left open" for s in table.loc[empty, "suggestion"]]
+    notes = []
+    for label in table.index[empty]:
+        row, name = table.loc[label], table.at[label, "suggestion"]
+        plan, masses = state.suggestions.loc[name], _masses(row, declaration)
+        before = _is_known(row, masses, state.rows[state.rows["suggestion"] == name])
+        if masses and not before and completion.weighed(row, declaration.space, plan):
+            empty[label] = False
+            table = table.assign(status=table.get("status")).astype({"status": object})
+            table.at[label, "status"] = "running"
+            notes.append(f"{name}: weighed and nothing measured yet, kept as running")
+            continue
+        lost = [] if before else [*masses, *_further(row, plan, declaration)]
+        notes.append(
+            f"{name}: nothing measured yet, left open"
+            + (f"; give {listing(lost)} again with the reading" if lost else "")
+        )
     if len(table) and empty.all():
         raise CampaignError(
             f"nothing to record: no row has a reading such as {declaration.objective}, "
             "or status = failed with a reason"
         )
     return table[~empty], notes
+
+
+def _masses(row: Any, declaration: Declaration) -> list[str]:
+    """Columns of masses that a row gives."""
+    every = dict.fromkeys(n for w in weighing.known(declaration.space) for n in w.masses)
+    return [n for n in every if not completion.none(row.get(n))]
+
+
+def _is_known(row: Any, names: list[str], rows: Any) -> bool:
+    """Whether one of the recorded rows has the same values there."""
+    there = bool(names) and all(n in rows for n in names)
+    return there and bool((rows[names] == row[names]).all(axis=1).any())
+
+
+def _further(row: Any, plan: Any, declaration: Declaration) -> list[str]:
+    """Labels that a row gives, and factors that were set otherwise than suggested."""
+    given = [n for n in ("batch", "cell") if not completion.none(row.get(n))]
+    for factor in declaration.space.factors:
+        got = row.get(factor.name)
+        if not completion.none(got) and not _same(factor, got, plan[factor.name]):
+            given.append(factor.name)
+    return given
 
 
 def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
@@ -173,6 +219,8 @@ def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
     readings = [c for c in table.columns if completion.is_reading(str(c), declaration.outcomes)]
     silent = ~exempt & table[readings].isna().all(axis=1)
     silent &= ~completion.equals(table, "status", ("failed",))
+    if "suggestion" in table:  # `_without_empty` has kept it for what was weighed
+        silent &= ~(table["suggestion"].notna() & completion.equals(table, "status", ("running",)))
     if "study" in table:
         silent &= table["study"].isna()
     for label in table.index[silent]:
@@ -189,7 +237,8 @@ def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
 
 def _repeated(rows: list[dict[str, Any]], labels: list[Any], state: State) -> list[data.Problem]:
     """Rows that are recorded already, or twice in one table, to the last cell."""
-    before = {_fingerprint(r): f"recorded row {i}" for i, r in enumerate(_stored(state))}
+    stored = zip(state.numbers, _stored(state), strict=True)
+    before = {_fingerprint(r): f"recorded row {k}" for k, r in stored}
     problems = []
     for label, row in zip(labels, rows, strict=True):
         key = _fingerprint(row)
@@ -222,10 +271,26 @@ def alike(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> bool:
     return [_fingerprint(r) for r in a] == [_fingerprint(r) for r in b]
 
 
+def taken_back(record: Event, state: State) -> list[str]:
+    """A note on rows of a record that were taken back since; none if all stand."""
+    first = sum(
+        len(e.body["rows"]) for e in state.events if e.kind == "record" and e.seq < record.seq
+    )
+    rows = [first + k for k in range(len(record.body["rows"]))]
+    gone = [k for k in rows if k not in state.numbers]
+    if not gone:
+        return []
+    which = f"row{'s' if len(gone) > 1 else ''} {listing(gone)}"
+    return [
+        f"{which} recorded under this id and taken back since, not recorded again; use a new id "
+        "to record anew"
+    ]
+
+
 def _check_together(clean: Any, wanted: pd.DataFrame, where: str, state: State) -> None:
     """New rows with the recorded ones: a cell measured twice, a batch with two porosities."""
     old = state.rows.copy()
-    old.index = pd.Index([f"recorded {i}" for i in old.index])
+    old.index = pd.Index([f"recorded {k}" for k in state.numbers])
     both = pd.concat([old.astype(object), clean.astype(object)])
     data.validate(both, wanted, where=f"{where}, with what is recorded")
 
@@ -253,6 +318,11 @@ def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
     return notes
 
 
+def _same(factor: Factor, got: Any, wanted: Any) -> bool:
+    """Whether a value is the one that was suggested, to the digits that a file keeps."""
+    return got == wanted if factor.kind == "text" else bool(np.isclose(got, wanted, rtol=1e-9))
+
+
 def _departures(clean: Any, declaration: Declaration, state: State) -> list[str]:
     """What was run otherwise than suggested, each way said once."""
     notes: list[str] = []
@@ -268,8 +338,7 @@ def _departures(clean: Any, declaration: Declaration, state: State) -> list[str]
             if not completion.none(row.get(weighing.PLANNED + factor.name)):
                 continue  # `weighing.notes` tells of it
             got, wanted = row[factor.name], asked[factor.name]
-            same = got == wanted if factor.kind == "text" else np.isclose(got, wanted, rtol=1e-9)
-            if not same:
+            if not _same(factor, got, wanted):
                 shown = [v if isinstance(v, str) else f"{v:.6g}" for v in (got, wanted)]
                 text = f"run with {factor.name} = {shown[0]}, suggested was {shown[1]}"
                 otherwise.setdefault(text, []).append(str(name))

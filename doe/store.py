@@ -17,6 +17,7 @@ import contextlib
 import io
 import json
 import sqlite3
+import threading
 import uuid
 import weakref
 import zipfile
@@ -35,6 +36,11 @@ APPLICATION = 0x53534259  # "SSBY" in the file's header: tells a campaign from o
 KINDS = ("declare", "suggest", "record", "abandon", "withdraw", "draws", "note")
 WAIT_S = 30.0
 RESTORE = "nothing was written to it; put a whole copy in its place"
+HEAD = 100
+"""Bytes of a database's header."""
+
+_LOOKED: set[Path] = set()
+_LOOKING = threading.Lock()
 
 _SCHEMA = f"""
 create table event(seq integer primary key autoincrement, id text unique not null,
@@ -106,13 +112,22 @@ class Store:
         if not self.path.parent.is_dir():
             raise StoreError(f"there is no folder {self.path.parent}; make it first")
         try:
-            header = self.path.read_bytes()[:100] if self.path.exists() else b""
+            size = self.path.stat().st_size if self.path.exists() else 0
         except OSError as problem:
             raise StoreError(f"{self.path} cannot be read: {problem.strerror}") from None
-        if not header:
+        if not size:
             return False
-        _check_header(self.path, header)
+        _look(self.path)
+        if size < HEAD:
+            raise StoreError(f"{self.path} is cut short; {RESTORE}")
         with self._open() as connection:
+            if not _number(connection, "page_count"):
+                return False  # its creation was cut off, and is undone
+            _check_kind(
+                self.path,
+                _number(connection, "application_id"),
+                _number(connection, "user_version"),
+            )
             found = _tables(connection)
             if not found:
                 return False
@@ -157,7 +172,7 @@ class Store:
         Raises
         ------
         StoreChanged
-            If there are events beyond `after`.
+            If there are events beyond `after`, or fewer: an older copy has been put in its place.
         IdTaken
             If an id is stored with another content.
         StoreError
@@ -170,16 +185,27 @@ class Store:
             last = connection.execute("select coalesce(max(seq), 0) from event").fetchone()[0]
             if after is not None and last > after:
                 raise StoreChanged(f"{self.name} has {last - after} new events; read them")
+            if after is not None and last < after:
+                raise StoreChanged(_replaced(self.name))
             return [
                 _insert(connection, e) if seq is None else seq
                 for e, seq in zip(events, known, strict=True)
             ]
 
-    def read(self, after: int = 0) -> list[Event]:
+    def read(self, after: int = 0, id: str | None = None) -> list[Event]:
         """Events with a sequence number beyond `after`, in order.
+
+        Parameters
+        ----------
+        after : int
+        id : str, optional
+            Id of the event `after`, as the caller knows it.
 
         Raises
         ------
+        StoreChanged
+            If the event `after` is not there or has another id: another copy has been put in the
+            place of the file.
         StoreError
             If the file is missing, of another kind or damaged.
         """
@@ -187,8 +213,13 @@ class Store:
             raise StoreError(f"there is no campaign in {self.name}{self._near()}")
         with self._open() as connection:
             rows = connection.execute(
-                "select seq, id, kind, at, body from event where seq > ? order by seq", (after,)
+                "select seq, id, kind, at, iif(seq > ?, body, null) from event where seq >= ? "
+                "order by seq",
+                (after, after),
             ).fetchall()
+        if id is not None and (not rows or rows[0][:2] != (after, id)):
+            raise StoreChanged(_replaced(self.name))
+        rows = [row for row in rows if row[0] > after]
         try:
             return [Event(kind, json.loads(body), id, seq, at) for seq, id, kind, at, body in rows]
         except ValueError:
@@ -209,9 +240,11 @@ class Store:
     def _open(self) -> Iterator[sqlite3.Connection]:
         connection = self._memory
         try:
-            if connection is None:
+            if self.path is not None:
+                _look(self.path)
                 connection = sqlite3.connect(str(self.path), isolation_level=None, timeout=WAIT_S)
                 connection.execute("pragma synchronous = full")
+            assert connection is not None
             yield connection
         except sqlite3.Error as problem:
             refused = ReadOnly if "readonly" in str(problem) else StoreError
@@ -263,16 +296,40 @@ def unpack(text: str) -> dict[str, np.ndarray]:
         raise StoreError(f"stored draws are damaged: {problem}") from None
 
 
+def _look(path: Path) -> None:
+    """Refuse by the header alone, so that a stranger's file is not even opened by SQLite.
+
+    A process looks once at each path, before its first connection: where it closes a file that it
+    has opened itself, the system drops the locks of all its connections to that file.
+    """
+    place = path.resolve()
+    with _LOOKING:
+        if place in _LOOKED:
+            return
+        try:
+            with path.open("rb") as file:
+                header = file.read(HEAD)
+        except FileNotFoundError:
+            header = b""
+        except OSError as problem:
+            raise StoreError(f"{path} cannot be read: {problem.strerror}") from None
+        if header:
+            _check_header(path, header)
+        _LOOKED.add(place)
+
+
 def _check_header(path: Path, header: bytes) -> None:
-    """Refuse by the header alone, so that a stranger's file is not even opened by SQLite."""
+    """Refuse a file by its first bytes."""
     if not header.startswith(b"SQLite format 3\0"):
         raise StoreError(f"{path} is no campaign file; choose another name, such as mill.db")
-    if len(header) < 100:
+    if len(header) < HEAD:
         raise StoreError(f"{path} is cut short; {RESTORE}")
     if path.with_name(path.name + "-journal").exists():
         return  # another process is writing, or was killed: SQLite must look first
-    version = int.from_bytes(header[60:64], "big")
-    application = int.from_bytes(header[68:72], "big")
+    _check_kind(path, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big"))
+
+
+def _check_kind(path: Path, application: int, version: int) -> None:
     if application != APPLICATION:
         raise StoreError(f"{path} is a database but no campaign; choose another file name")
     if version > VERSION:
@@ -280,6 +337,11 @@ def _check_header(path: Path, header: bytes) -> None:
             f"{path} was written by a newer ssbayes (file version {version}, this one reads "
             f"{VERSION}); update ssbayes to open it"
         )
+
+
+def _number(connection: sqlite3.Connection, name: str) -> int:
+    """A number that SQLite keeps of the file."""
+    return connection.execute(f"pragma {name}").fetchone()[0]
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:
@@ -321,6 +383,10 @@ def _insert(connection: sqlite3.Connection, new: Event) -> int:
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
+
+
+def _replaced(name: str) -> str:
+    return f"another copy has been put in the place of {name}; read it again"
 
 
 def _told(name: str, problem: sqlite3.Error) -> str:

@@ -153,7 +153,8 @@ def as_planned(rows: pd.DataFrame, space: Space) -> pd.DataFrame:
         names = [n for n in weighing.factors if PLANNED + n in rows]
         near = np.array([bool(names)] * len(rows))
         for name in names:
-            near &= ~_off(space, name, rows[name], rows[PLANNED + name])
+            plan = rows[PLANNED + name]  # of rows that were not weighed there is none
+            near &= ~_off(space, name, rows[name], plan) & plan.notna().to_numpy()
         for name in names:
             made.loc[near, name] = rows.loc[near, PLANNED + name]
     return made

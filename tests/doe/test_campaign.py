@@ -335,6 +335,55 @@ def test_a_reading_typed_wrong_is_taken_back_and_stays_in_the_file(tmp_path):
     assert again.withdraw([0, 4])["capacity_mAh_g"].tolist() == [150.0, 106.0]
 
 
+def test_messages_after_a_withdrawal_name_rows_by_their_number():
+    campaign = started()
+    campaign.withdraw(0)
+    again = {"suggestion": "s0004", "capacity_mAh_g": 100.0}
+    with pytest.raises(data.TableError, match="the same in every cell as recorded row 3"):
+        campaign.record(again)
+    campaign.record({**again, "cell": "a"})
+    with pytest.raises(data.TableError, match="recorded 4"):
+        campaign.record({**again, "cell": "a", "capacity_mAh_g": 101.0})
+
+
+def test_a_call_whose_rows_were_taken_back_says_so_when_it_is_repeated():
+    campaign = begin()
+    sheet = campaign.suggest(2).assign(capacity_mAh_g=[150.0, 160.0])
+    campaign.record(sheet, id="monday")
+    assert not campaign.record(sheet, id="monday").attrs["notes"]
+    campaign.withdraw([0, 1])
+    note = campaign.record(sheet, id="monday").attrs["notes"][0]
+    assert note.startswith("rows 0, 1 recorded under this id and taken back since")
+    assert campaign.results().empty
+    campaign.record(sheet, id="tuesday")
+    assert campaign.results().index.tolist() == [2, 3]
+
+
+def test_control_cells_of_a_second_plan_are_a_block_of_their_own():
+    campaign = begin()
+    campaign.suggest(4)
+    campaign.control({"rpm": 600, "milling_min": 10, "bead_mm": 5})
+
+    def fill(table: Any, *, control: float, **readings: float) -> Any:
+        table = table.copy()
+        table["capacity_mAh_g"] = table["suggestion"].map(readings)
+        own = table.index[table["role"] == "control"]
+        table.loc[own[:1], "capacity_mAh_g"] = control
+        return table
+
+    first = campaign.plan().table
+    assert "s0001" in set(first["suggestion"])
+    monday = fill(first, control=150.0, s0002=140.0)
+    one: Any = campaign.record(monday, id="monday")
+    again: Any = fill(first, control=150.0, s0003=141.0)
+    with pytest.raises(data.TableError, match="the same in every cell"):
+        campaign.record(again)
+    two: Any = campaign.record(fill(campaign.plan().table, control=151.0, s0001=142.0))
+    named = [t.loc[t["suggestion"].isna(), "batch"].tolist() for t in (one, two)]
+    assert named == [["control with s0001"], ["control with s0001 (2)"]]
+    assert campaign.record(monday, id="monday")["batch"].tolist() == one["batch"].tolist()
+
+
 @pytest.mark.parametrize(("rows", "says"), [
     ("s0099", "is no suggestion"), ("s0005", "no result that could be taken back"),
     (7, "no row 7"), (True, "neither the number of a row"), ([], "no row is named"),
@@ -628,6 +677,27 @@ def test_two_processes_at_once_lose_nothing_and_share_no_suggestion(tmp_path):
     assert (table["state"] == "done").all()
     assert table["suggestion"].is_unique
     assert not table[campaign.space.names].duplicated().any()
+
+
+def test_a_campaign_goes_on_with_the_copy_that_was_put_in_the_place_of_its_file(tmp_path):
+    path, mill = tmp_path / "mill.db", {"milling_min": 10, "bead_mm": 5}
+    campaign = begin(path)
+
+    def record(rpm: int) -> None:
+        campaign.record({"rpm": rpm, **mill, "capacity_mAh_g": 150.0})
+
+    record(300)
+    shutil.copy(path, tmp_path / "stick.db")
+    record(400)
+    record(500)
+    shutil.copy(tmp_path / "stick.db", path)
+    record(600)
+    assert campaign.results()["rpm"].tolist() == [300, 600]
+    assert doe.Campaign.open(path).results()["rpm"].tolist() == [300, 600]
+    begin(tmp_path / "other.db")
+    shutil.copy(tmp_path / "other.db", path)
+    with pytest.raises(doe.CampaignError, match="holds another campaign than before"):
+        record(700)
 
 
 def test_two_processes_that_begin_at_once_share_one_file(tmp_path):

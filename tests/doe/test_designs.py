@@ -42,6 +42,38 @@ def test_a_design_keeps_rules_mixtures_conditions_and_runs(kind):
         pd.testing.assert_frame_equal(made, doe.design(space, kind, 12, seed=3))
 
 
+SHELF = doe.Space([doe.Choice("jar", list("abcde"), hard=True), doe.Choice("ball", ["x", "y"])],
+                  ["ball == 'x' or jar != 'e'"], per_run=2)  # fmt: skip
+
+
+@pytest.mark.parametrize("space", [SHELF, doe.Space([
+    doe.Choice("jar", list("abcde")), doe.Integer("balls", 1, 2)])])  # fmt: skip
+@pytest.mark.parametrize("kind", ["lhs", "sobol"])
+def test_a_start_in_a_finite_space_repeats_nothing_while_there_are_others(space, kind):
+    every: Any = space.grid()
+    for seed in range(3):
+        for n in (1, 4, 8, len(every)):
+            made = designs.start(space, n, seed, kind)
+            assert len(made) == n and not made.duplicated().any()
+            more = designs.start(space, len(every) - n, seed, kind, beside=made) if n < 9 else made
+            assert not more.duplicated().any()
+            assert n >= 9 or not pd.concat([made, more]).duplicated().any()
+        full = designs.start(space, len(every) + 3, seed, kind, beside=every.head(0))
+        assert full.value_counts().max() == 2
+        assert len(designs.start(space, 2, seed, kind, beside=every)) == 2
+
+
+def test_a_campaign_starts_with_settings_that_are_untried():
+    space = doe.Space([doe.Choice("jar", ["x", "y", "z"])])
+    campaign = doe.Campaign(space, maximize="capacity_mAh_g", seed=1)
+    failed = {"status": "failed", "reason": "jar broke"}
+    campaign.record([{"jar": "x", **failed}, {"jar": "y", **failed}])
+    assert campaign.suggest(2)["jar"].tolist() == ["z", "z"]  # nothing else is left to learn from
+    measured = doe.Campaign(space, maximize="capacity_mAh_g", seed=1)
+    measured.record({"jar": ["x", "y", "z"], "capacity_mAh_g": [150.0, 151.0, 120.0]})
+    assert not measured.suggest(2)["reason"].str.startswith("start design").any()
+
+
 def test_a_low_discrepancy_design_fills_better_than_chance():
     from scipy.stats import qmc
 

@@ -91,6 +91,53 @@ def test_two_who_read_and_then_write_lose_nothing_of_each_other(tmp_path):
     assert notes == list(range(1, 31))
 
 
+OTHER = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute("begin immediate")
+    print("free")
+except sqlite3.OperationalError as problem:
+    print(problem)
+"""
+
+
+def test_a_look_at_the_file_leaves_the_locks_of_its_process(tmp_path):
+    """Closing a file drops every lock that the process holds on it, those of SQLite too."""
+    path = tmp_path / "mill.db"
+    declared(path)
+    (tmp_path / "link.db").symlink_to(path)
+
+    def other() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", OTHER, str(path)], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert other() == "free"
+    with Store(path)._transaction():
+        assert Store(path).exists() and Store(tmp_path / "link.db").exists()
+        assert len(Store(path).read()) == 1
+        assert other() == "database is locked"
+
+
+def test_an_older_copy_in_the_place_of_a_file_is_noticed(tmp_path):
+    path = tmp_path / "mill.db"
+    store = declared(path)
+    shutil.copy(path, tmp_path / "stick.db")
+    seen = [*store.read(), event("note", {"i": 1}), event("note", {"i": 2})]
+    store.append(seen[1:], after=1)
+    assert [e.seq for e in store.read(2, seen[1].id)] == [3]
+    shutil.copy(tmp_path / "stick.db", path)
+    with pytest.raises(StoreChanged, match="another copy"):
+        store.append([event("note", {})], after=3)
+    with pytest.raises(StoreChanged, match="another copy"):
+        store.read(3, seen[2].id)
+    Store(path).append([event("note", {"i": k}) for k in (3, 4)], after=1)
+    with pytest.raises(StoreChanged, match="another copy"):  # as many events, but others
+        store.read(3, seen[2].id)
+    assert [e.body.get("i") for e in store.read()] == [None, 3, 4]
+
+
 def test_a_body_that_is_no_json_leaves_nothing_behind(store):
     with pytest.raises(ValueError, match="JSON"):
         store.append([event("note", {}), event("note", {"x": float("nan")})])

@@ -112,6 +112,20 @@ def test_repeats_that_differ_by_the_balance_are_one_setting_in_a_ranking(calls):
     assert max(learned) > 0.8
 
 
+def test_a_setting_that_was_not_weighed_stays_among_those_tried_beside_one_that_was(calls):
+    campaign = begin()
+    asked: Any = campaign.suggest(2)
+    masses = weighed(asked.iloc[0], active_fraction=1.05)
+    campaign.record([
+        {"suggestion": "s0001", **masses, "capacity_mAh_g": 150.0},
+        {"suggestion": "s0002", "capacity_mAh_g": 160.0},
+    ])
+    table: Any = campaign.rank().table
+    assert len(table) == 2 and table[list(PARTS)].notna().all(axis=None)
+    plain = table[table["suggestion"] == "s0002"].iloc[0]
+    assert [plain[n] for n in PARTS] == [asked.iloc[1][n] for n in PARTS]
+
+
 def test_a_later_reading_is_of_what_was_made(calls):
     """Porosity now, capacity next week: the second row need not repeat what was weighed."""
     campaign = begin()
@@ -135,6 +149,65 @@ def test_what_was_run_instead_is_remembered_too(calls):
         {"suggestion": "s0001", "batch": "another", "capacity_mAh_g": 149.0}
     )
     assert other["milling_min"].item() == asked["milling_min"]
+
+
+def test_a_reading_without_a_batch_is_of_the_one_that_was_made(calls):
+    campaign = begin()
+    asked = campaign.suggest(1).iloc[0]
+    minutes = 33.0 if asked["milling_min"] < 30 else 7.0
+    made = {"suggestion": "s0001", "capacity_mAh_g": 150.0}
+    campaign.record({**made, "batch": "B7", "milling_min": minutes, "cell": "c1"})
+    later: Any = campaign.record({**made, "cell": "c2"})
+    assert later[["batch", "milling_min"]].iloc[0].tolist() == ["B7", minutes]
+    assert later.attrs["notes"] == [
+        f"s0001 was run with milling_min = {minutes:.6g}, suggested was "
+        f"{asked['milling_min']:.6g}"
+    ]
+    fresh = begin()
+    fresh.suggest(1)
+    with pytest.raises(data.TableError, match=r"milling_min.*batch 'B9' again"):
+        fresh.record([{**made, "batch": "B9", "cell": "c5", "milling_min": 9.0},
+                      {**made, "cell": "c6"}])  # fmt: skip
+    campaign.record({**made, "batch": "B8", "cell": "c3"}, id="again")
+    known: Any = campaign.record({**made, "cell": "c3", "c_rate": 1.0})
+    assert known["batch"].tolist() == ["B8"]
+    told: Any = campaign.record({**made, "cell": "c4"})
+    assert told["batch"].tolist() == ["B7"]
+    assert told.attrs["notes"][0].startswith(
+        "s0001: taken to be of batch B7, since no batch is named and there are B7, B8"
+    )
+    assert campaign.record({**made, "batch": "B8", "cell": "c3"}, id="again")["cell"][0] == "c3"
+
+
+def test_what_was_weighed_is_kept_until_it_is_measured(calls):
+    campaign = begin()
+    asked: Any = campaign.suggest(4)
+    rows: list[Any] = [{"suggestion": s} for s in asked["suggestion"]]
+    rows[0] |= {"capacity_mAh_g": 150.0, **weighed(asked.iloc[0])}
+    rows[1] |= {"batch": "B2", **weighed(asked.iloc[1], active_fraction=1.1)}
+    rows[2] |= {"batch": "B3", "weighed_active_g": 7.0}
+    told: Any = campaign.record(rows)
+    assert told["suggestion"].tolist() == ["s0001", "s0002"]
+    assert told["status"].tolist() == [None, "running"]
+    assert told.attrs["notes"][:3] == [
+        "s0002: weighed and nothing measured yet, kept as running",
+        "s0003: nothing measured yet, left open; give weighed_active_g, batch again with the "
+        "reading",
+        "s0004: nothing measured yet, left open",
+    ]
+    campaign.suggest(6)
+    assert len(calls[-1].rows) == 1 and len(campaign.rank().table) == 1
+    states: Any = campaign.suggestions()["state"]
+    assert states[:4].tolist() == ["done", "running", "open", "open"]
+    rows[2] = {"suggestion": "s0003", "capacity_mAh_g": 140.0, **weighed(asked.iloc[2])}
+    again = campaign.record(rows[1:])
+    assert again.attrs["notes"][0] == "s0002: nothing measured yet, left open"
+    with pytest.raises(doe.CampaignError, match="nothing to record"):
+        campaign.record(rows[1])
+    later: Any = campaign.record({"suggestion": "s0002", "capacity_mAh_g": 160.0})
+    assert later["batch"].tolist() == ["B2"]
+    assert later["active_fraction"][0] == told["active_fraction"][1]
+    assert later["planned_active_fraction"][0] == asked["active_fraction"][1]
 
 
 def test_a_file_and_a_retry_say_the_same(calls, tmp_path):
@@ -233,6 +306,28 @@ def test_samples_of_a_run_that_was_set_otherwise_stay_one_run(calls):
     rows.loc[first, "rpm"] = 4321.0
     told: Any = campaign.record(rows)
     assert told.groupby("run").size().tolist() == [4, 4]
+
+
+def test_runs_that_were_set_otherwise_are_not_one(calls):
+    """Of a hard factor that no registry knows, too; and a run as planned is none of them."""
+    space = doe.Space([doe.Real("oven", 200, 1000, unit="degC", hard=True),
+                       doe.Real("milling_min", 5, 60)], per_run=4)  # fmt: skip
+    campaign = doe.Campaign(space, maximize="capacity_mAh_g", seed=1)
+    asked: Any = campaign.suggest(4)
+    assert asked["oven"].nunique() == 1
+    rows = asked[["suggestion"]].assign(capacity_mAh_g=150.0, oven=[300.0, 900.0, 300.0, None])
+    told: Any = campaign.record(rows)
+    assert told["run"].tolist() == ["s0001", "s0002", "s0001", "s0004"]
+    again: Any = campaign.record(
+        {"suggestion": "s0003", "oven": asked["oven"][0], "batch": "B2", "capacity_mAh_g": 151.0}
+    )
+    assert again["run"].tolist() == ["s0004"]
+    campaign.withdraw("s0004")
+    campaign.withdraw(4)
+    planned: Any = campaign.record(
+        {"suggestion": "s0001", "oven": asked["oven"][0], "batch": "B2", "capacity_mAh_g": 151.0}
+    )
+    assert planned["run"].tolist() == ["s0001 (2)"]
 
 
 def test_parts_by_volume_have_no_masses():
