@@ -130,7 +130,7 @@ def _expected(declaration: Declaration, told: Any, name: str, end: str) -> str:
     known = data.COLUMNS.get(name)
     unit = known.unit if known is not None else ""
     unit = (declaration.unit if not end else None) or unit
-    unit = "" if unit == "1" else f" {unit}"
+    unit = "" if unit in ("", "1") else f" {unit}"
     batch = told[f"predicted_batch_sd{end}"]
     between = f"mean of the next batch {mean - wide * batch:.4g} to {mean + wide * batch:.4g}; "
     low, high = told[f"predicted_low{end}"], told[f"predicted_high{end}"]
