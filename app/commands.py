@@ -102,11 +102,14 @@ def summary_table(summary: pd.DataFrame, title: str) -> None:
 
 def suggest(given: Namespace) -> None:
     """Print and write the open suggestions of a campaign."""
+    from ..doe.asking import check_number
+
     if given.file and given.store and given.file != given.store:
         raise InputError(f"two campaign files are given, {given.file} and {given.store}; keep one")
     store = given.store or given.file
     if not store:
         raise InputError("which campaign? say its file: --store mill.db")
+    check_number(given.number)  # before a new file is made
     campaign = opened(Path(store), given)
     with show.working(f"choosing {given.number} experiments"):
         table = campaign.suggest(given.number, by=given.by)

@@ -19,7 +19,21 @@ from .state import BATCH, GAIN, OPEN, PREDICTED, State
 
 START = 4
 """Settings of a start design."""
+AT_ONCE = 96
+"""Most suggestions that may be open for one who asks."""
 FAR = "far from the other settings"
+
+
+def check_number(n: object) -> None:
+    """Refuse a number of suggestions that cannot be chosen.
+
+    Raises
+    ------
+    CampaignError
+        If it is no whole number from 1 to `AT_ONCE`.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
+        raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")
 
 
 def new_suggestions(

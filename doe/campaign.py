@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from .prices import Prices
     from .stopping import Progress
 
-AT_ONCE = 96
-
 
 class Campaign:
     """A search for the setting with the best expected outcome, or for knowledge.
@@ -176,6 +174,7 @@ class Campaign:
         Parameters
         ----------
         n : int
+            From 1 to 96.
         by : str, optional
             Name of a bench or worker that wants suggestions of its own: those open under other
             names are then not handed out, but counted as running.
@@ -195,8 +194,7 @@ class Campaign:
         """
         from . import sequence
 
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 1 <= n <= AT_ONCE:
-            raise CampaignError(f"n={n!r} must be a whole number from 1 to {AT_ONCE}")
+        asking.check_number(n)
 
         def decide(state: State) -> tuple[list[Event], None]:
             need = int(n) - len(state.open(by))

@@ -298,13 +298,14 @@ class Graph:
 
 @contextmanager
 def _light_rewrites() -> Iterator[None]:
-    """Leave out the in-place rewrite of fused operations: two thirds of PyTensor's compile time,
-    for nothing that a table of a hundred rows would notice."""
+    """Leave out the in-place rewrite of fused operations and the search for common factors: most
+    of PyTensor's compile time, for nothing that a table of a hundred rows would notice."""
     from pytensor.compile import mode
 
     kept = mode.predefined_modes["NUMBA"]
     mode.predefined_modes["NUMBA"] = kept.excluding(
-        "inplace_elemwise", "local_mul_exp_to_exp_add", "local_mul_pow_to_pow_add")
+        "inplace_elemwise", "local_mul_exp_to_exp_add", "local_mul_pow_to_pow_add",
+        "local_greedy_distributor")
     try:
         yield
     finally:

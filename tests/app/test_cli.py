@@ -175,7 +175,8 @@ WRONG = {
     "a fit file of another kind": (["fit", "kissel2025_mixing", "--save", "fit.txt"], ".nc"),
     "an unknown name": (["catalog", "capacty"], "did you mean 'capacity'"),
     "a file that is no campaign": (["rank", "bad.json"], "bad.json"),
-    "no number of suggestions": ([*BEGIN, "-n", "0"], "n=0"),
+    "no number of suggestions": (
+        ["suggest", "--store", "n.db", *BEGIN[3:], "-n", "0"], "n=0"),
     "a folder that is missing": (["catalog", "--out", "nowhere/t.csv"], "nowhere"),
     "a fit into a folder that is missing": (
         ["fit", "kissel2025_mixing", "--save", "nowhere/f.nc"], "make it first"),

@@ -346,7 +346,7 @@ def cells(seed=5, batches=6, batch_sd=0.4, references=True):
 
 @pytest.fixture(scope="module")
 def grown(model):
-    return model.fit(cells(), chains=2)
+    return model.fit(cells(), chains=2, rhat=1.05)
 
 
 def test_growth_relative_to_bare_is_sharper_than_its_level(grown):

@@ -40,7 +40,8 @@ def fit(table: pd.DataFrame) -> models.Fit:
 
 @pytest.fixture(scope="module")
 def told(table: pd.DataFrame) -> models.Fit:
-    return models.get("capacity").fit(table, seed=1, statements=True, draws=500, rhat=1.1)
+    return models.get("capacity").fit(table, seed=1, statements=True, draws=500, chains=2,
+                                      rhat=1.1)
 
 
 def test_three_anchors_leave_the_optimum_wide(fit: models.Fit) -> None:

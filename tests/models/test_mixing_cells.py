@@ -52,7 +52,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def of_cells(model, cells):
-    return model.fit(cells, seed=2, draws=500, chains=2, rhat=1.05)
+    return model.fit(cells, seed=2, draws=500, chains=2, rhat=1.1)
 
 
 def test_single_cells_recover_the_methods(of_cells):
