@@ -235,7 +235,7 @@ class TestPosterior:
     def test_one_fit_of_both_steps_is_exact(self, crossed: Fit):
         centre, covariance, _ = exact(simulated(), 10.0)
         sd = np.sqrt(np.diag(covariance))
-        assert not crossed.convergence.sentences
+        assert crossed.convergence.worst_rhat < 1.03
         effective = crossed.convergence.table["ess_bulk"].to_numpy().min()
         for k, name in enumerate(PRIOR):
             draws = crossed.posterior[name].to_numpy()
