@@ -19,8 +19,13 @@ LEVELS = ("mean", "batch", "cell")
 
 
 def pad(size: int, least: int = 64) -> int:
-    """Next power of two, so that few sizes are ever compiled."""
-    return max(least, 1 << max(size - 1, 0).bit_length())
+    """Next power of two, or one and a half of one from 384 on, so that few sizes are ever compiled.
+
+    The half steps are for three group effects, whose cubature has six points.
+    """
+    whole = max(least, 1 << max(size - 1, 0).bit_length())
+    half = 3 * whole // 4
+    return half if half >= max(size, 384) else whole
 
 
 class Evaluator:
