@@ -13,8 +13,8 @@ The draws of the model have seen the readings; what the process is to explain be
 for that (`surrogate`), so that no reading counts twice.
 
 Leave-one-out predictive densities of the two hypotheses decide which share of the draws each
-gets, never below a twentieth. A wrong model is therefore found out by its own predictions, and
-costs little.
+gets, never below a twentieth. A wrong model is therefore found out by its own predictions; what it
+costs until then is measured in ``benchmarks/README.md``.
 
 References
 ----------
