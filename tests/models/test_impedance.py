@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,7 +59,7 @@ def test_arcs_are_ordered_whatever_the_parameters():
 def test_the_model_and_the_quick_fit_have_one_density():
     made = virtual.simulate("separated", 4)
     spectrum = as_seen(made)
-    fit = MODEL.fit(made.table, seed=3, draws=150, tune=400, chains=2)
+    fit = MODEL.fit(made.table, seed=3, draws=150, tune=400, chains=4)
     values: dict[str, Any] = {k: fit.posterior[f"impedance.{k}"].to_numpy().ravel()
                               for k in fitting.NAMES}
     u = np.stack([np.log(values[n]) if row[1] == "LogNormal" else values[n]
@@ -75,10 +76,14 @@ def test_the_model_and_the_quick_fit_have_one_density():
 
     quick = fitting.sample(spectrum, fitting.modes(spectrum), seed=2)
     assert quick.khat < fitting.KHAT_LIMIT
+    # a chain may rest in a minor mode, which the quick fit weighs and a chain cannot leave
+    chains = own.reshape(fit.posterior.sizes["chain"], -1)
+    found = np.median(chains, axis=1) > np.median(chains, axis=1).max() - 5.0
     for k in (fitting.R0, fitting.R1, fitting.NOISE):
-        error = u[:, k].std() * np.sqrt(1 / 100 + 1 / quick.effective)
-        assert abs(u[:, k].mean() - quick.u[:, k].mean()) < 4.5 * error
-        assert quick.u[:, k].std() == pytest.approx(u[:, k].std(), rel=0.35)
+        there = u[:, k].reshape(chains.shape)[found]
+        error = there.std() * np.sqrt(1 / float(az.ess(there)) + 1 / quick.effective)
+        assert abs(there.mean() - quick.u[:, k].mean()) < 4.5 * error
+        assert quick.u[:, k].std() == pytest.approx(there.std(), rel=0.35)
 
 
 def test_priors_of_the_model_are_those_of_the_quick_fit():
