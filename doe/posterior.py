@@ -16,9 +16,10 @@ from .errors import CampaignError
 from .state import State
 from .store import Event, event, pack, unpack
 
-BELIEF = 2
+BELIEF = 3
 """What kind of belief kept draws are of: another answer is not given again once it is known to be
-less right. 2: beside the discrepancy of the physics no reading counts twice."""
+less right. 2: beside the discrepancy of the physics no reading counts twice. 3: nor does one count
+too little where the physics could not follow it."""
 
 
 def question(declaration: Declaration) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def learn(
         Encoded settings of the readings, 0 to 1.
     residuals : ndarray, shape (1, n) or (draws, n)
         Readings minus the known mean, for each posterior draw; in the outcome's unit. With draws,
-        it is a mean that has seen these readings (`_unread`).
+        it is a mean that has seen these readings (`_beside_draws`).
     noise : ndarray, shape (n,)
         Noise sd of each reading up to the factor that is learned, in the outcome's unit.
     batch : ndarray of int, shape (n,)
@@ -158,10 +158,11 @@ def learn(
     group = rng.standard_normal((count, per, int(batch.max(initial=0)) + 1))
     before += np.where(batch >= 0, group[:, :, np.maximum(batch, 0)], 0.0) * scales[:, BATCH]
 
-    target = np.broadcast_to(residuals, (DRAWS, n))
     if n and len(residuals) > 1:
-        target = _unread(residuals, np.diag(noise**2 + stated**2) + prior.batch**2 * same)
-    data = (target.reshape(count, per, n) - before) @ inverse
+        base = np.diag(noise**2 + stated**2) + prior.batch**2 * same
+        data = _beside_draws(residuals, inverse, base) - before @ inverse
+    else:
+        data = (np.broadcast_to(residuals, (DRAWS, n)).reshape(count, per, n) - before) @ inverse
     slope = slope + scales[:, SLOPE, :, 0] ** 2 * (data @ known)
     seen = np.zeros(residuals.shape)
     if spread is not None:
@@ -179,25 +180,31 @@ def learn(
     )
 
 
-def _unread(residuals: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """What the process is to explain beside draws of a mean that has followed the readings.
+def _beside_draws(residuals: np.ndarray, inverse: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Weights of the readings in paths beside draws of a mean that has followed the readings.
 
     To pull each draw to the readings, which it has seen, by all that it leaves of them would count
-    these twice. With ``C`` the draws' covariance at the readings, in units in which ``base``, that
-    of readings about their means, is one, the mean of the residuals is taken times ``1 - C`` and
-    each draw's distance from it times ``1 - C / 2``: mean and covariance of the sum at the readings
-    are then those of the joint posterior, to the first order in the covariance of the process, if
-    all is Gaussian and the mean linear. Hyperparameters learn from the residuals as they are: their
-    second moment is that of the noise, since what the mean has followed is in the draws' own.
+    these twice. ``inverse`` (H, n, n) is that of process and noise, ``D + B``; ``base`` is ``B``.
+    From the draws' own covariance follows ``K``, what the mean might have been before the readings;
+    the mean of the residuals is weighted by the inverse of ``K + D + B``, and each draw's distance
+    from it by the average of both inverses. If all is Gaussian, the mean is linear and the matrices
+    commute, the sum of draw and process then has the joint posterior's mean at the readings, and
+    its sd or up to 3 % more while ``D`` is not above ``B`` (11 % in the worst case). What a mean
+    that cannot bend leaves (a tight prior, ``K`` small) is explained in full; of what a free one
+    has followed nothing is explained again.
+    Hyperparameters learn from the residuals as they are: their second moment is that of the noise,
+    since what the mean has followed is in the draws' own.
     """
     low, middle = np.linalg.cholesky(base), residuals.mean(axis=0)
-    apart = np.linalg.solve(low, (residuals - middle).T)
-    vector, size, _ = np.linalg.svd(apart / np.sqrt(len(residuals) - 1.0), full_matrices=False)
-    share = vector * np.minimum(size**2, 1.0)  # draws of unlike noise may lie farther apart
-    left = np.linalg.solve(low, middle)
-    left = left - share @ (vector.T @ left)
-    apart = apart - 0.5 * share @ (vector.T @ apart)
-    return (low @ (left[:, None] + apart)).T
+    apart = np.linalg.solve(low, (residuals - middle).T) / np.sqrt(len(residuals) - 1.0)
+    vector, size, _ = np.linalg.svd(apart, full_matrices=False)
+    size = np.minimum(size, 1.0)  # draws of unlike noise may lie farther apart
+    root = low @ (vector * size)  # of the draws' covariance; K is root (1 - size^2)^-1 root'
+    pulled = inverse @ root
+    inner = np.diag(1.0 - size**2) + root.T @ pulled
+    beside = inverse - pulled @ np.linalg.solve(inner, pulled.transpose(0, 2, 1))
+    distance = (residuals - middle).reshape(len(inverse), -1, residuals.shape[1])
+    return (middle @ beside)[:, None, :] + distance @ (0.5 * (inverse + beside))
 
 
 def _leave_one_out(inverse: np.ndarray, residuals: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -128,11 +128,14 @@ def test_known_means_that_have_seen_a_reading_are_made_to_forget_it():
     np.testing.assert_allclose(process.log_density, expected, atol=0.1)
 
 
-@pytest.mark.parametrize(("level", "amplitude"), [(0.3, 0.2), (3.0, 0.1), (3.0, 0.25), (3.0, 1.0)])
+@pytest.mark.parametrize(("level", "amplitude"), [
+    (0.1, 1.0), (0.3, 0.2), (0.3, 1.0), (1.0, 0.5), (3.0, 0.1), (3.0, 0.25), (3.0, 1.0),
+])
 def test_draws_that_have_seen_the_readings_do_not_count_them_twice(level, amplitude):
     """Of a linear mean and a process the sum is as uncertain as their joint posterior says.
 
-    The draws of the linear mean are those of its own posterior, as if there were no process.
+    The draws of the linear mean are those of its own posterior, as if there were no process. A
+    tight prior (a small level) keeps it from the readings: the process must then explain them.
     """
     x, _, _, batch = readings(7)
     basis = np.column_stack([np.ones(7), x[:, 0] - 0.5])
