@@ -300,7 +300,7 @@ def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: 
     """Which reading would make the suggestion the recommended setting."""
     space, aim = declaration.space, declaration.goals.aims[0]
     settings = pd.concat([setting, tried[space.names]], ignore_index=True)
-    found = posterior.estimate(declaration, state, settings, "card", posterior.kept(state))
+    found = posterior.estimator(declaration, state, "card")(settings)
     draws = np.asarray(found.draws, dtype=float)
     seen = posterior.Views.of(found.values, found.sd)
     known, allowed = seen.part(slice(1, None)), space.allowed(tried[space.names])

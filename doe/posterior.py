@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from .errors import CampaignError
 from .state import State
 from .store import Event, event, pack, unpack
 
+Look = Callable[[pd.DataFrame], Any]
+"""Settings to a `propose.Estimate`."""
 BELIEF = 3
 """What kind of belief kept draws are of: another answer is not given again once it is known to be
 less right. 2: beside the discrepancy of the physics no reading counts twice. 3: nor does one count
@@ -94,34 +96,31 @@ def views(
     state: State,
     settings: pd.DataFrame,
     purpose: str,
-    fitted: Mapping[str, np.ndarray] | None = None,
-    notes: Sequence[str] = (),
+    look: Look | None = None,
 ) -> tuple[Views, list[Event]]:
     """Draws of every outcome at settings, with the events that keep them.
 
     Draws kept for this purpose on the present data are the answer where there are any: two
-    processes, or one seed on two machines, then say the same. `fitted` are draws of a fit that
-    has just been made and is not yet kept, and `notes` what was said of it. Draws that an earlier
-    version kept have no notes.
+    processes, or one seed on two machines, then say the same. ``look`` is `estimator` for this
+    purpose where it has been made already. Draws that an earlier version kept have no notes.
     """
     names = declaration.outcomes
     body = _answered(state, purpose)
     if body is not None:
         return _unpacked(names, body), []
-    found = estimate(declaration, state, settings, purpose, fitted or kept(state))
+    found = (look or estimator(declaration, state, purpose))(settings)
     # rounded as they are kept, so that the first answer is the one that is given ever after
     arrays = {"draws": np.asarray(found.draws, dtype=np.float32)}
     for name in names[1:]:
         arrays[f"draws:{name}"] = np.asarray(found.values[name], dtype=np.float32)
     arrays |= {f"sd:{n}": np.asarray(v, dtype=np.float32) for n, v in found.sd.items()}
-    said = list(dict.fromkeys([*notes, *found.notes]))
     stored = {
         "for": purpose,
         "data": state.data_seq,
         "belief": BELIEF,
         "settings": [{k: plain(v) for k, v in r.items()} for r in settings.to_dict("records")],
         "npz": pack(arrays),
-        "notes": said,
+        "notes": list(dict.fromkeys(found.notes)),
     }
     return _unpacked(names, stored), [event("draws", stored), *keep(state, found.kept)]
 
@@ -193,20 +192,13 @@ def nothing_measured(declaration: Declaration) -> CampaignError:
     )
 
 
-def estimate(
-    declaration: Declaration,
-    state: State,
-    settings: pd.DataFrame,
-    purpose: str,
-    fitted: Mapping[str, np.ndarray] | None,
-) -> Any:
-    """`propose.estimate` with everything that the campaign knows."""
-    return strategies.estimate(
+def estimator(declaration: Declaration, state: State, purpose: str) -> Look:
+    """`propose.estimator` with everything that the campaign knows."""
+    return strategies.estimator(
         declaration.space,
         states.learned(state, declaration),
-        settings,
         seed=states.seed_for(purpose, state, declaration),
-        kept=fitted,
+        kept=kept(state),
         **question(declaration),
     )
 
@@ -230,13 +222,10 @@ def best_in_space(
         found = _unpacked(declaration.outcomes, body)
         return pd.DataFrame(body["settings"], columns=names), found, []
     tried: Any = states.tried(state.rows, declaration)[names]
-    fitted: dict[str, np.ndarray] = {}
-    said: dict[str, None] = {}
+    believed = estimator(declaration, state, "space")  # one belief serves the whole search
 
     def look(settings: pd.DataFrame) -> Views:
-        found = estimate(declaration, state, settings, "space", fitted or kept(state))
-        fitted.update(found.kept)  # one fit serves the whole search
-        said.update(dict.fromkeys(found.notes))
+        found = believed(settings)
         return Views.of({n: found.values[n] for n in declaration.outcomes}, found.sd)
 
     rng = np.random.default_rng(states.seed_for("space", state, declaration))
@@ -253,5 +242,5 @@ def best_in_space(
 
     winner = recommend.search(declaration.space, tried, expected, True, rng)
     settings: Any = pd.concat([winner, tried], ignore_index=True) if len(tried) else winner
-    found, events = views(declaration, state, settings, "space", fitted, list(said))
+    found, events = views(declaration, state, settings, "space", believed)
     return settings, found, events

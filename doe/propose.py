@@ -96,10 +96,9 @@ class Estimate:
 
 
 @one_thread
-def estimate(
+def estimator(
     space: Space,
     rows: pd.DataFrame,
-    settings: pd.DataFrame,
     *,
     objective: str,
     maximize: bool = True,
@@ -109,26 +108,39 @@ def estimate(
     options: Mapping[str, Any] | None = None,
     kept: Mapping[str, np.ndarray] | None = None,
     goals: Goals | None = None,
-) -> Estimate:
-    """What is believed of the true mean of settings; parameters as for `propose`.
+) -> Callable[[pd.DataFrame], Estimate]:
+    """What is believed of the true mean, to be asked for settings; parameters as for `propose`.
 
     Returns
     -------
-    Estimate
-        Draws in the unit of the objective, whichever direction is better.
+    callable
+        Settings to an `Estimate`: draws in the unit of the objective, whichever direction is
+        better. All that it is asked rests on the same draws.
     """
     wanted = goals or Goals((Aim(objective, "largest" if maximize else "smallest"),))
     found = outlook.look(
         space, rows, goals=wanted, model=model, fixed=fixed or {}, seed=seed, options=options,
         kept=kept,
     )  # fmt: skip
-    values = found.values(settings)
-    draws = values[objective]
-    cell, batch = found.first.spread(settings, draws)
-    return Estimate(
-        draws, cell, found.first.weight, found.notes, found.kept, values,
-        found.sd(settings) if wanted.robust else {}, batch,
-    )  # fmt: skip
+
+    @one_thread
+    def estimate(settings: pd.DataFrame) -> Estimate:
+        values = found.values(settings)
+        draws = values[objective]
+        cell, batch = found.first.spread(settings, draws)
+        return Estimate(
+            draws, cell, found.first.weight, found.notes, found.kept, values,
+            found.sd(settings) if wanted.robust else {}, batch,
+        )  # fmt: skip
+
+    return estimate
+
+
+def estimate(
+    space: Space, rows: pd.DataFrame, settings: pd.DataFrame, **question: Any
+) -> Estimate:
+    """`estimator` asked once."""
+    return estimator(space, rows, **question)(settings)
 
 
 @one_thread

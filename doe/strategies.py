@@ -33,11 +33,11 @@ def proposer(strategy: str) -> Callable[..., Proposal]:
     return propose_at_random
 
 
-def estimate(*arguments: Any, **options: Any) -> Estimate:
-    """Posterior of the true mean at settings: `propose.estimate`, loaded when first needed."""
-    from .propose import estimate
+def estimator(*arguments: Any, **options: Any) -> Callable[[pd.DataFrame], Estimate]:
+    """Posterior of the true mean, to be asked: `propose.estimator`, loaded when first needed."""
+    from .propose import estimator
 
-    return estimate(*arguments, **options)
+    return estimator(*arguments, **options)
 
 
 def propose_at_random(

@@ -24,5 +24,5 @@ def calls(monkeypatch):
     fake = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fake)
     monkeypatch.setattr(strategies, "proposer", lambda name: fake.propose)
-    monkeypatch.setattr(strategies, "estimate", fake.estimate)
+    monkeypatch.setattr(strategies, "estimator", fake.estimator)
     return fake.CALLS

@@ -41,14 +41,18 @@ def propose(space, rows, *, n, pending, seed, kept, **question):
     )
 
 
-def estimate(space, rows, settings, *, objective, seed, kept, **question):
-    CALLS.append(SimpleNamespace(what="estimate", rows=rows, settings=settings, kept=kept))
-    rng = np.random.default_rng(seed)
-    fit = {"theta": rng.normal(size=8)} if kept is None else kept
-    draws = mean(space, settings) + rng.normal(0, 3, (400, len(settings)))
-    cell_sd = np.full(len(settings), 4.0)
-    return SimpleNamespace(draws=draws, cell_sd=cell_sd, kept=fit, values={objective: draws}, sd={},
-                           notes=["simulated belief"])
+def estimator(space, rows, *, objective, seed, kept, **question):
+    fit = {"theta": np.random.default_rng(seed).normal(size=8)} if kept is None else kept
+
+    def estimate(settings):
+        CALLS.append(SimpleNamespace(what="estimate", rows=rows, settings=settings, kept=kept,
+                                     belief=estimate))
+        rng = np.random.default_rng(seed)
+        draws = mean(space, settings) + rng.normal(0, 3, (400, len(settings)))
+        return SimpleNamespace(draws=draws, cell_sd=np.full(len(settings), 4.0), kept=fit, sd={},
+                               values={objective: draws}, notes=["simulated belief"])
+
+    return estimate
 
 
 CALLS: list[Any] = []
@@ -58,5 +62,5 @@ def install() -> list[Any]:
     """Put the strategy in place of "bayes"; returns the list of its calls."""
     CALLS.clear()
     strategies.proposer = lambda name: propose
-    strategies.estimate = estimate
+    strategies.estimator = estimator
     return CALLS
