@@ -66,6 +66,8 @@ def new_suggestions(
         waiting = [t for t in (pending(declaration, state), start) if len(t)]
         if declaration.goals.prices is not None:
             told |= {"places": places(declaration, state)}
+        if declaration.unit:
+            told |= {"units": {declaration.objective: declaration.unit}}
         proposal = strategies.proposer(declaration.strategy)(
             space,
             states.learned(state, declaration),

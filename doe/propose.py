@@ -161,6 +161,7 @@ def propose(
     success: Callable[[pd.DataFrame], np.ndarray] | None = None,
     places: pd.DataFrame | None = None,
     lost: pd.DataFrame | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> Proposal:
     """Choose the next ``n`` experiments together.
 
@@ -200,6 +201,8 @@ def propose(
         Settings that failed or were dropped, be they among the pending or not: they are not
         suggested again, and nothing to improve on. How far to keep away from failures, `success`
         says.
+    units : mapping, optional
+        Units of outcomes that are no known column, for the reasons.
 
     Returns
     -------
@@ -233,7 +236,7 @@ def propose(
             f"{run_prices.said(space, settings)}: most gain for the price of each run, change-over "
             "and run included"
         )
-    reason = reasons.told(picks, pool)
+    reason = reasons.told(picks, pool, units)
     gain: list[float | None] = [p.gain * float(pool.chance[p.index]) for p in picks]
     if not (pool.teaches or (pool.state != NEW).any()):
         gain[0] = None  # an expected value, with nothing that it could be better than

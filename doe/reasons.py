@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
     from .pool import Pool
 
 
-def told(picks: list[Pick], pool: Pool) -> list[str]:
-    """Why each pick was made, in one sentence."""
+def told(
+    picks: list[Pick], pool: Pool, units: Mapping[str, str] | None = None
+) -> list[str]:
+    """Why each pick was made, in one sentence; ``units`` are those of outcomes of one's own."""
+    units = {name: _unit(name, units or {}) for name in pool.goals.outcomes}
     if pool.teaches:
         return [_taught(pick, pool) for pick in picks]
     tried = np.flatnonzero(pool.known)
     if not len(tried):
         told = "no reading at this condition yet: from the physics, its priors and other rows"
         return [told] * len(picks)
-    said = [_gained(pick, pool, tried) for pick in picks]
+    said = [_gained(pick, pool, tried, units) for pick in picks]
     if pool.success is not None:
         likely = [pool.success(pool.settings.iloc[[p.index]])[0] for p in picks]
         said = [
@@ -34,7 +38,7 @@ def told(picks: list[Pick], pool: Pool) -> list[str]:
     return said
 
 
-def _gained(pick: Pick, pool: Pool, tried: np.ndarray) -> str:
+def _gained(pick: Pick, pool: Pool, tried: np.ndarray, units: Mapping[str, str]) -> str:
     """What a pick is expected to gain over those tried."""
     means = pool.values.mean(axis=0)
     best = pool.values[:, tried[np.argmax(means[tried])]]
@@ -42,9 +46,9 @@ def _gained(pick: Pick, pool: Pool, tried: np.ndarray) -> str:
     value = pool.values[:, pick.index]
     sd, gain, better = value.std(), (value - best).mean(), (value > best).mean()
     if not pool.goals.single:
-        return _traded(pick, pool, value, top)
+        return _traded(pick, pool, value, top, units)
     aim = pool.goals.aims[0]
-    unit = _unit(aim.outcome)
+    unit = units[aim.outcome]
     if pick.repeat:
         return (
             f"repeats a setting: its mean is known to +/- {sd:.2g}{unit} (sd), and it is the "
@@ -72,10 +76,12 @@ def _most(pool: Pool) -> str:
     return said + (", requirements kept" if pool.goals.require else "")
 
 
-def _traded(pick: Pick, pool: Pool, value: np.ndarray, top: np.ndarray) -> str:
+def _traded(
+    pick: Pick, pool: Pool, value: np.ndarray, top: np.ndarray, units: Mapping[str, str]
+) -> str:
     """The same where several outcomes are traded."""
     expected = ", ".join(
-        f"{aim.outcome} {pool.raw[aim.outcome][:, pick.index].mean():.3g}{_unit(aim.outcome)}"
+        f"{aim.outcome} {pool.raw[aim.outcome][:, pick.index].mean():.3g}{units[aim.outcome]}"
         for aim in pool.goals.aims
     )
     begun = "repeats a setting" if pick.repeat else "expected"
@@ -102,9 +108,10 @@ def _taught(pick: Pick, pool: Pool) -> str:
     return f"tells most of {what}: {pick.gain:.2g} nat expected from one reading{again}"
 
 
-def _unit(outcome: str) -> str:
+def _unit(outcome: str, given: Mapping[str, str]) -> str:
     known = columns.COLUMNS.get(outcome)
-    return f" {known.unit}" if known is not None and known.unit not in ("", "1") else ""
+    unit = known.unit if known is not None else given.get(outcome, "")
+    return f" {unit}" if unit not in ("", "1") else ""
 
 
 def _whose(better: np.ndarray, found: Belief) -> str:

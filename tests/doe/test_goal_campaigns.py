@@ -29,6 +29,13 @@ def campaign(store=None, **wanted):
     return made
 
 
+def test_reasons_have_the_unit_of_an_outcome_of_ones_own():
+    made = doe.Campaign(SPACE, seed=4, maximize="peel_force", unit="N/m")
+    made.record(START.assign(kind="simulated", peel_force=START["rpm"] / 10.0))
+    for reason in made.suggest(2)["reason"]:
+        assert re.search(r"\d N/m", reason), reason
+
+
 class TestSeveralOutcomes:
     def test_suggestions_spread_along_the_front_and_say_what_each_outcome_will_be(self):
         made = campaign(maximize="capacity_mAh_g", minimize="porosity")
