@@ -123,7 +123,7 @@ def suggest(given: Namespace) -> None:
                    exact=campaign.space.names)
     else:
         show.table(table.drop(columns="reason"),
-                   f"predicted {campaign.objective}; predicted_low to _high: "
+                   f"predicted {_objective(campaign)}; predicted_low to _high: "
                    f"{table.attrs['interval']}; predicted_batch_sd: spread of the mean of the next "
                    "batch; predicted_cell_sd: spread of the next cell", exact=campaign.space.names)
     for row in table.to_dict("records"):
@@ -270,12 +270,18 @@ def rank(given: Namespace) -> None:
         ranking = campaign.rank()
     if show.write(ranking.table, given.out):
         return
-    show.table(ranking.table, f"{campaign.objective}, best first; intervals: "
+    show.table(ranking.table, f"{_objective(campaign)}, best first; intervals: "
                f"{percent(ranking.level)} equal-tailed, mean of the setting",
                exact=campaign.space.names)
     show.say(ranking.sentence)
     for note in ranking.notes:
         show.say(note)
+
+
+def _objective(campaign: Campaign) -> str:
+    """The objective, with the unit of one whose name does not say it."""
+    unit = campaign.declaration.unit
+    return f"{campaign.objective} ({unit})" if unit not in (None, "", "1") else campaign.objective
 
 
 def existing(store: str) -> Campaign:

@@ -134,6 +134,16 @@ def test_before_any_result_nothing_is_said_to_be_predicted(capsys):
     assert "predicted_" not in told
 
 
+def test_an_outcome_of_ones_own_is_named_with_its_unit(capsys):
+    campaign = doe.Campaign(doe.Space([doe.Real("rpm", 200, 1000)]), store="peel.db", seed=1,
+                            maximize="peel_force", unit="N/m", initial=0)
+    campaign.record(pd.DataFrame({"rpm": [300.0, 500.0, 800.0], "peel_force": [4.0, 6.0, 5.0]}))
+    assert main(["suggest", "peel.db", "-n", "1"]) == 0
+    assert "predicted peel_force (N/m);" in " ".join(capsys.readouterr().out.split())
+    assert main(["rank", "peel.db"]) == 0
+    assert "peel_force (N/m), best first" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_space_from_a_file(in_folder):
     text = ('{"factors": [{"kind": "Real", "name": "rpm", "low": 200, "high": 1000}, '
             '{"kind": "Choice", "name": "bead_mm", "values": [3, 5]}], '
