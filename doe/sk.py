@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from . import factors as fac
-from . import plots, pointwise, search
+from . import plots, pointwise, search, strategies
 from .errors import CampaignError, SpaceError, unknown
 from .factors import Choice, Factor, Integer, Real
 from .state import PREDICTED
@@ -136,9 +136,18 @@ def propose(
         asked: Any = optimizer.ask(n_points=n)
     settings = pd.DataFrame([[_plain(v) for v in point] for point in asked], columns=space.names)
     rng = np.random.default_rng(seed)
-    settings = plots.share(space, legal(space, settings, rng), rng)
+    chosen = plots.share(space, legal(space, settings, rng), rng)
+    settings = _apart(space, chosen, pending, rng)
     blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
-    reason = [f"scikit-optimize {estimator}, its choice for improvement"] * n
+    moved = strategies.repeated(space, chosen, pending)
+    twice = strategies.repeated(space, settings, pending)
+    reason = [
+        f"scikit-optimize {estimator}, "
+        + ("its choice for improvement" if not off else
+           "next to its choice for improvement, which waits already" if not again else
+           "its choice for improvement; repeats a setting that waits")
+        for off, again in zip(moved, twice, strict=True)
+    ]  # fmt: skip
     return Proposal(
         settings=settings, predicted=blank, reason=reason, draws={}, weight=0.0, notes=[]
     )
@@ -166,12 +175,17 @@ def _inside(space: Space, settings: Any) -> np.ndarray:
 
 
 def points(space: Space, settings: pd.DataFrame) -> list[list[Any]]:
-    """Settings as scikit-optimize is told them: lists of plain values."""
+    """Settings as scikit-optimize is told them: lists of plain values, none out of its bounds.
+
+    A part of a mixture, what is left for it of one, may be out of its own by a rounding.
+    """
     columns = []
     for f in space.factors:
         # what is not in use has no place among its values: it stands in the middle
         at = settings[f.name].to_numpy()
         at = np.where(fac.is_void(f, at), fac.middle(f), at) if f.only_if is not None else at
+        if isinstance(f, (Real, Integer)):
+            at = np.clip(at.astype(float), f.low, f.high)
         values = [_plain(v) for v in at]
         columns.append([int(v) for v in values] if isinstance(f, Integer) else values)
     return [list(point) for point in zip(*columns, strict=True)]
@@ -190,6 +204,29 @@ def legal(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.
             for name in space.names:
                 settings.loc[settings.index[row], name] = legal[name].iloc[nearest]
     return search.tidy(space, settings)
+
+
+def _apart(
+    space: Space, settings: pd.DataFrame, pending: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """What waits, or stands in the batch already, put next to it: the nearest legal setting left.
+
+    Settings that share a run stay.
+    """
+    twice = strategies.repeated(space, settings, pending)
+    if space.hard or not twice.any():
+        return settings
+    settings = settings.copy()
+    taken: Any = pd.concat([pending.reindex(columns=space.names), settings[space.names]])
+    left: Any = space.sample(2048, rng).reset_index(drop=True)
+    left = left[~strategies.repeated(space, left, taken)]
+    for row in np.flatnonzero(twice)[: len(left)]:
+        apart = space.encode(left) - space.encode(settings.iloc[[row]])
+        nearest = left.index[int(np.linalg.norm(apart, axis=1).argmin())]
+        for name in space.names:
+            settings.loc[settings.index[row], name] = left.loc[nearest, name]
+        left = left.drop(index=nearest)
+    return settings
 
 
 def _plain(value: Any) -> Any:

@@ -64,13 +64,13 @@ def propose_at_random(
 
     rng = np.random.default_rng(seed)
     settings = plots.share(space, space.sample(n, rng).reset_index(drop=True), rng)
-    again = _again(space, settings, pending)
+    again = repeated(space, settings, pending)
     for _round in range(0 if space.hard else REDRAWN):
         if not again.any():
             break
         fresh = space.sample(int(again.sum()), rng)
         settings = pd.concat([pd.DataFrame(settings[~again]), fresh], ignore_index=True)
-        again = _again(space, settings, pending)
+        again = repeated(space, settings, pending)
     blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
     reason = ["at random within the space" + "; repeats a setting that waits" * bool(twice)
               for twice in again]
@@ -79,7 +79,7 @@ def propose_at_random(
     )
 
 
-def _again(space: Space, settings: pd.DataFrame, pending: pd.DataFrame) -> np.ndarray:
+def repeated(space: Space, settings: pd.DataFrame, pending: pd.DataFrame) -> np.ndarray:
     """Which settings repeat one that waits, or one above them; bool, one a row."""
     both = pd.concat([pending.reindex(columns=space.names), settings[space.names]])
     return both.duplicated().to_numpy()[len(pending):]

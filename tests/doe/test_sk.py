@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from ssbayes import doe
 from ssbayes.doe import sk
@@ -119,13 +120,40 @@ def test_at_random_is_feasible_and_asks_for_no_start():
     assert set(table["reason"]) == {"at random within the space"}
 
 
-def test_at_random_nothing_that_waits_comes_again_while_another_setting_is_left():
+@pytest.mark.parametrize("strategy", ["random", "skopt"])
+def test_nothing_that_waits_comes_again_while_another_setting_is_left(strategy):
     space = doe.Space([doe.Choice("bead_mm", [1.0, 2.0, 3.0, 4.0, 5.0])])
-    for seed in range(6):
-        campaign = doe.Campaign(space, maximize="capacity_mAh_g", strategy="random", seed=seed)
+    for seed in range(6 if strategy == "random" else 2):
+        campaign = doe.Campaign(space, maximize="capacity_mAh_g", strategy=strategy, seed=seed)
+        if strategy == "skopt":
+            campaign.record(pd.DataFrame({"bead_mm": [1.0, 5.0], "capacity_mAh_g": [90.0, 120.0]}))
         campaign.suggest(2)
         asked: Any = campaign.suggest(5)
         assert sorted(asked["bead_mm"]) == [1.0, 2.0, 3.0, 4.0, 5.0]
         more: Any = campaign.suggest(6)
         told = more["reason"].str.contains("repeats a setting that waits").tolist()
         assert told == [False] * 5 + [True]
+
+
+def test_a_point_that_scikit_optimize_asks_for_again_is_put_next_to_it(monkeypatch):
+    """Its constant lie asks for one corner again and again."""
+    monkeypatch.setattr("skopt.Optimizer.ask", lambda self, n_points: [[600.0, 30.0]] * n_points)
+    space = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60)])
+    campaign = doe.Campaign(space, maximize="capacity_mAh_g", strategy="skopt", seed=1)
+    rows = space.sample(8, np.random.default_rng(1))
+    campaign.record(rows.assign(capacity_mAh_g=50.0 + rows["rpm"] / 10.0))
+    campaign.suggest(2)
+    asked: Any = campaign.suggest(5)
+    assert not asked.duplicated(space.names).any() and space.feasible(asked).all()
+    assert asked["reason"].str.contains("next to its choice").tolist() == [False] + [True] * 4
+    far = np.linalg.norm(space.encode(asked) - space.encode(asked.head(1)), axis=1)
+    assert far.max() < 0.1
+
+
+def test_a_part_of_a_mixture_out_of_its_bounds_by_a_rounding_is_told_within_them():
+    from skopt.space import Space
+
+    space = doe.Space([doe.Mixture({"am": (0.4, 0.8), "se": (0.2, 0.6)})])
+    told = sk.points(space, pd.DataFrame({"am": [0.8 + 1e-9, 0.4], "se": [0.2 - 1e-9, 0.6]}))
+    assert all(point in Space(sk.to_skopt(space)) for point in told)
+    np.testing.assert_allclose(told, [[0.8, 0.2], [0.4, 0.6]], atol=1e-8)
