@@ -137,9 +137,9 @@ def propose(
     settings = pd.DataFrame([[_plain(v) for v in point] for point in asked], columns=space.names)
     rng = np.random.default_rng(seed)
     chosen = plots.share(space, legal(space, settings, rng), rng)
-    settings = _apart(space, chosen, pending, rng)
-    blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
     moved = strategies.repeated(space, chosen, pending)
+    settings = _apart(space, chosen, pending, moved, rng)
+    blank = pd.DataFrame(np.nan, index=settings.index, columns=list(PREDICTED))
     twice = strategies.repeated(space, settings, pending)
     reason = [
         f"scikit-optimize {estimator}, "
@@ -207,13 +207,13 @@ def legal(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.
 
 
 def _apart(
-    space: Space, settings: pd.DataFrame, pending: pd.DataFrame, rng: np.random.Generator
-) -> pd.DataFrame:
+    space: Space, settings: pd.DataFrame, pending: pd.DataFrame, twice: np.ndarray,
+    rng: np.random.Generator,
+) -> pd.DataFrame:  # fmt: skip
     """What waits, or stands in the batch already, put next to it: the nearest legal setting left.
 
-    Settings that share a run stay.
+    ``twice`` says which these are. Settings that share a run stay.
     """
-    twice = strategies.repeated(space, settings, pending)
     if space.hard or not twice.any():
         return settings
     settings = settings.copy()
