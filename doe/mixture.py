@@ -24,6 +24,8 @@ from .polytope import Polytope, polytope, tightened
 
 TYPED = 2e-3
 """Relative error of a sum of parts that were typed with three digits."""
+ROUNDED = 0.02
+"""The same of parts typed with two; parts that add up to more are of no powder."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,11 @@ class Mixture:
         """Where parts that were weighed add up, as well as three digits tell, shape (n,)."""
         x = self._numbers(table)
         return np.abs(x.sum(axis=1) - self.total) <= TYPED * self.total
+
+    def overfull(self, table: Any) -> pd.Series:
+        """Sums above the total by more than rounding; less may have been made, with more parts."""
+        found = pd.Series(self._numbers(table).sum(axis=1), index=table.index)
+        return found[found > (1.0 + ROUNDED) * self.total]
 
     def every(self) -> pd.DataFrame:
         """All compositions of a finite mixture."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ssbayes import doe
+from ssbayes import data, doe
 from ssbayes.doe.polytope import polytope, tightened
 
 CATHODE = {"active": (0.6, 0.9), "electrolyte": (0.15, 0.35), "carbon": (0, 0.05)}
@@ -270,3 +270,29 @@ def test_bounds_of_a_polytope_are_reached(rng):
     x = made.from_unit(rng.random((20_000, 3)))
     assert x.min(axis=0) == pytest.approx(low, abs=0.01)
     assert x.max(axis=0) == pytest.approx(high, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "active, said",
+    [
+        (0.8, r"row 1, column 'active \+ electrolyte': found 1\.1, .* add up to 1; correct a part"),
+        (79.7, r"found 80.0, expected parts that add up to 1; correct a part"),
+        (99.7, r"found 100.0, expected parts that add up to 1; divide by 100, these are percent"),
+    ],
+)
+def test_results_with_more_than_the_whole_are_refused_and_nothing_is_kept(active, said):
+    parts = {"active": (0.6, 0.9), "electrolyte": (0.1, 0.4)}
+    campaign = doe.Campaign(doe.Space([doe.Mixture(parts)]), maximize="strength", unit="MPa")
+    good = {"active": 0.7, "electrolyte": 0.3, "strength": 2.0}
+    with pytest.raises(data.TableError, match=said):
+        campaign.record([good, good | {"active": active}])
+    assert not len(campaign.results())
+
+
+@pytest.mark.parametrize("active", [0.71, 0.69, 0.65])
+def test_results_off_the_whole_by_rounding_or_short_of_it_are_kept_with_a_note(active):
+    parts = {"active": (0.6, 0.9), "electrolyte": (0.1, 0.4)}
+    campaign = doe.Campaign(doe.Space([doe.Mixture(parts)]), maximize="strength", unit="MPa")
+    told = campaign.record({"active": active, "electrolyte": 0.3, "strength": 2.0})
+    assert f"= {active + 0.3:.10g}, not 1" in " ".join(told.attrs["notes"])
+    assert len(campaign.results()) == 1
