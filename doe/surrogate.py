@@ -160,7 +160,10 @@ def learn(
 
     if n and len(residuals) > 1:
         base = np.diag(noise**2 + stated**2) + prior.batch**2 * same
-        data = _beside_draws(residuals, inverse, base) - before @ inverse
+        inner = np.linalg.inv(base)  # the learned scatter over that of the mean, on average
+        found = (loudness(theta, x) * noise) ** 2 + stated**2
+        found = found @ np.diag(inner) + np.exp(2.0 * theta[:, BATCH]) * (inner * same).sum()
+        data = _beside_draws(residuals, inverse, base, found / n) - before @ inverse
     else:
         data = (np.broadcast_to(residuals, (DRAWS, n)).reshape(count, per, n) - before) @ inverse
     slope = slope + scales[:, SLOPE, :, 0] ** 2 * (data @ known)
@@ -180,18 +183,25 @@ def learn(
     )
 
 
-def _beside_draws(residuals: np.ndarray, inverse: np.ndarray, base: np.ndarray) -> np.ndarray:
+def _beside_draws(
+    residuals: np.ndarray, inverse: np.ndarray, base: np.ndarray, found: np.ndarray
+) -> np.ndarray:
     """Weights of the readings in paths beside draws of a mean that has followed the readings.
 
     To pull each draw to the readings, which it has seen, by all that it leaves of them would count
-    these twice. ``inverse`` (H, n, n) is that of process and noise, ``D + B``; ``base`` is ``B``.
-    From the draws' own covariance follows ``K``, what the mean might have been before the readings;
-    the mean of the residuals is weighted by the inverse of ``K + D + B``, and each draw's distance
-    from it by the average of both inverses. If all is Gaussian, the mean is linear and the matrices
-    commute, the sum of draw and process then has the joint posterior's mean at the readings, and
-    its sd or up to 3 % more while ``D`` is not above ``B`` (11 % in the worst case). What a mean
-    that cannot bend leaves (a tight prior, ``K`` small) is explained in full; of what a free one
-    has followed nothing is explained again.
+    these twice. ``inverse`` (H, n, n) is that of process and noise, ``D + N``; ``base`` is ``B``,
+    the noise in whose light the mean was learned. From the draws' own covariance follows ``K``,
+    what the mean might have been before the readings; the mean of the residuals is weighted by the
+    inverse of ``K + D + N``, and each draw's distance from it by the average of both inverses. If
+    all is Gaussian, the mean is linear, the matrices commute and ``N = B``, the sum of draw and
+    process then has the joint posterior's mean at the readings, and its sd or up to 3 % more while
+    ``D`` is not above ``B`` (11 % in the worst case). What a mean that cannot bend leaves (a tight
+    prior, ``K`` small) is explained in full; of what a free one has followed nothing is explained
+    again.
+    A wrong mean takes its own error for noise and keeps its distance from the readings: ``found``
+    (H,) is ``N / B``. In the light of less noise it would have left less. The share ``1 - N / B``
+    of what is held back is therefore explained after all, which is never more than the joint
+    posterior explains, and mostly less.
     Hyperparameters learn from the residuals as they are: their second moment is that of the noise,
     since what the mean has followed is in the draws' own.
     """
@@ -203,6 +213,7 @@ def _beside_draws(residuals: np.ndarray, inverse: np.ndarray, base: np.ndarray) 
     pulled = inverse @ root
     inner = np.diag(1.0 - size**2) + root.T @ pulled
     beside = inverse - pulled @ np.linalg.solve(inner, pulled.transpose(0, 2, 1))
+    beside += np.clip(1.0 - found, 0.0, 1.0)[:, None, None] * (inverse - beside)
     distance = (residuals - middle).reshape(len(inverse), -1, residuals.shape[1])
     return (middle @ beside)[:, None, :] + distance @ (0.5 * (inverse + beside))
 
