@@ -9,12 +9,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 SAME_MODEL = {
-    "test_mixing.py": "mixing and capacity", "test_mixing_cells.py": "mixing and capacity",
-    "test_capacity.py": "mixing and capacity", "test_physics_goals.py": "mixing and capacity",
-    "test_demo.py": "mixing and capacity",
-    "test_engine.py": "milling", "test_milling.py": "milling", "test_priors.py": "milling",
-    "test_utilization.py": "utilization", "tests/app/test_titration.py": "utilization",
-}  # fmt: skip
+    name: model
+    for model, names in {
+        "mixing and capacity": (
+            "01_milling.ipynb", "10_decide.ipynb", "test_mixing.py", "test_mixing_cells.py",
+            "test_capacity.py", "test_physics_goals.py", "test_demo.py",
+        ),
+        "milling": ("test_engine.py", "test_milling.py", "test_priors.py"),
+        "utilization": (
+            "02_utilization.ipynb", "test_utilization.py", "tests/app/test_titration.py",
+        ),
+        "mechanofusion": ("03_carbon_black.ipynb", "test_mechanofusion.py"),
+        "annealing": ("04_annealing.ipynb", "09_campaign.ipynb", "test_annealing.py"),
+        "interphase": ("05_coating_ranking.ipynb", "test_interphase.py"),
+        "pellets": ("06_pressing.ipynb", "test_compaction.py", "test_conduction.py"),
+        "slurry": ("07_slurry.ipynb", "test_slurry.py"),
+    }.items()
+    for name in names
+}
 """Files that fit one model share a worker: its sampler takes some ten seconds to compile."""
 
 
