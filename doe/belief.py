@@ -252,8 +252,9 @@ def share(physical: np.ndarray, alone: np.ndarray, rng: np.random.Generator) -> 
     """Weight of the physics from leave-one-out log densities of the same readings.
 
     Pseudo-BMA averaged over the Bayesian bootstrap of the readings, so that a difference that
-    hangs on one reading does not decide, and bounded for each reading, since importance weights
-    are unsure of the most influential one; never below a twentieth, nor above nineteen.
+    hangs on one reading does not decide, and bounded for each reading, since it is known only
+    roughly what the physics would say without an influential one; never below a twentieth, nor
+    above nineteen.
     """
     each = np.clip(physical - alone, -LOUDEST, LOUDEST)
     gain = len(each) * rng.dirichlet(np.ones(len(each)), 1000) @ each
@@ -274,7 +275,6 @@ def _with_physics(
     """Mean, scatter of cells and batches, and leave-one-out log densities under the physics."""
     mean, noises, batch = told.moments(seen.settings)
     noise = np.sqrt((noises**2).mean(axis=0) / seen.cells)
-    spread = np.hypot(noises / np.sqrt(seen.cells), batch)
     if not seen.told_apart:
         noise, batch = np.hypot(noise, batch), np.zeros(len(seen))
     apart = told.mean(space.sample(256, np.random.default_rng([seed, 4]))).mean(axis=0)
@@ -291,7 +291,6 @@ def _with_physics(
         scale,
         np.random.default_rng([seed, 1, *key.encode()]),
         known=mean.mean(axis=0) - level,
-        spread=np.hypot(spread, seen.error),
         stated=seen.error,
         theta=kept.get(f"theta_physics{key}"),
     )

@@ -240,8 +240,9 @@ class Mixture:
 
     def overfull(self, table: Any) -> pd.Series:
         """Sums above the total by more than rounding; less may have been made, with more parts."""
-        found = pd.Series(self._numbers(table).sum(axis=1), index=table.index)
-        return found[found > (1.0 + ROUNDED) * self.total]
+        found = self._numbers(table).sum(axis=1)
+        much = found > (1.0 + ROUNDED) * self.total
+        return pd.Series(found[much], index=table.index[much])
 
     def every(self) -> pd.DataFrame:
         """All compositions of a finite mixture."""

@@ -22,7 +22,7 @@ BELIEF = 4
 """What kind of belief kept draws are of: another answer is not given again once it is known to be
 less right. 2: beside the discrepancy of the physics no reading counts twice. 3: nor does one count
 too little where the physics could not follow it. 4: or did not, having taken
-its error for noise."""
+its error for noise; and physics is weighed by what it would say of a reading without that."""
 
 
 def question(declaration: Declaration) -> dict[str, Any]:
