@@ -20,7 +20,6 @@ from . import completion, weighing, withdrawal
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean, listing
 from .factors import Factor
-from .mixture import ROUNDED
 from .state import State, remembered
 from .store import Event
 
@@ -98,7 +97,7 @@ def check_results(
         raise data.TableError(where, impossible)
     wanted = declaration.columns(needed=True)
     clean = data.validate(filled, wanted, where=where)
-    problems = _incomplete(clean, declaration) + _overfull(clean, declaration)
+    problems = _incomplete(clean, declaration) + _slips(clean, declaration)
     rows = [{k: plain(v) for k, v in r.items()} for r in clean.to_dict("records")]
     rows = [{str(k): v for k, v in r.items() if v is not None and v == v} for r in rows]
     if not again:
@@ -236,23 +235,13 @@ def _incomplete(table: Any, declaration: Declaration) -> list[data.Problem]:
     return problems
 
 
-def _overfull(table: Any, declaration: Declaration) -> list[data.Problem]:
-    """Mixtures whose parts add up to more than there is."""
+def _slips(table: Any, declaration: Declaration) -> list[data.Problem]:
+    """Mixtures that no powder can be; what is only outside the space is kept with a note."""
     problems = []
     for mixture in declaration.space.mixtures:
-        if not {*mixture.names} <= {*table.columns}:
-            continue
-        for label, found in mixture.overfull(table[mixture.names].dropna()).items():
-            percent = abs(found / mixture.total / 100.0 - 1.0) <= ROUNDED
-            mend = "divide by 100, these are percent" if percent else "correct a part"
-            problems.append(
-                data.Problem(
-                    label,
-                    mixture.name,
-                    float(f"{found:.6g}"),
-                    f"parts that add up to {mixture.total:g}; {mend}",
-                )
-            )
+        if {*mixture.names} <= {*table.columns}:
+            whole = table[mixture.names].dropna()
+            problems += [data.Problem(*said) for said in mixture.slips(whole)]
     return problems
 
 

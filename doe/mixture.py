@@ -238,11 +238,26 @@ class Mixture:
         x = self._numbers(table)
         return np.abs(x.sum(axis=1) - self.total) <= TYPED * self.total
 
-    def overfull(self, table: Any) -> pd.Series:
-        """Sums above the total by more than rounding; less may have been made, with more parts."""
-        found = self._numbers(table).sum(axis=1)
-        much = found > (1.0 + ROUNDED) * self.total
-        return pd.Series(found[much], index=table.index[much])
+    def slips(self, table: Any) -> list[tuple[Any, str, float, str]]:
+        """What no powder can be: row, part or sum, its value, and what was expected.
+
+        Parts that add up to less than the total may have been made, with further parts.
+        """
+        said, x, total = [], self._numbers(table), self.total
+        for label, row in zip(table.index, x, strict=True):
+            below = [(n, v) for n, v in zip(self.names, row.tolist(), strict=True) if v < 0.0]
+            said += [(label, name, value, "a part of 0 or more") for name, value in below]
+            ratio, mend = row.sum() / total, ""
+            if abs(ratio / 100.0 - 1.0) <= ROUNDED:
+                mend = "divide by 100, these are percent"
+            elif abs(ratio * 100.0 - 1.0) <= ROUNDED:
+                mend = "multiply by 100, these are fractions"
+            elif ratio > 1.0 + ROUNDED:
+                mend = "correct a part, or give all parts as they were made"
+            if mend and not below:
+                found = float(f"{row.sum():.6g}")
+                said.append((label, self.name, found, f"parts that add up to {total:g}; {mend}"))
+        return said
 
     def every(self) -> pd.DataFrame:
         """All compositions of a finite mixture."""

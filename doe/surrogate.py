@@ -162,7 +162,8 @@ def learn(
 
     if n and len(residuals) > 1:
         base = np.diag(noise**2 + stated**2) + prior.batch**2 * same
-        inner = np.linalg.inv(base)  # the learned scatter over that of the mean, on average
+        inner = np.linalg.inv(base)
+        # learned noise over that of the mean, times n: the trace of one in units of the other
         found = (loudness(theta, x) * noise) ** 2 + stated**2
         found = found @ np.diag(inner) + np.exp(2.0 * theta[:, BATCH]) * (inner * same).sum()
         followed = _followed(residuals, base)

@@ -278,14 +278,25 @@ def test_bounds_of_a_polytope_are_reached(rng):
         (0.8, r"row 1, column 'active \+ electrolyte': found 1\.1, .* add up to 1; correct a part"),
         (79.7, r"found 80.0, expected parts that add up to 1; correct a part"),
         (99.7, r"found 100.0, expected parts that add up to 1; divide by 100, these are percent"),
+        (-0.3, r"row 1, column 'active': found -0\.3, expected a part of 0 or more"),
+        (-0.29, r"column 'active': found -0\.29, expected a part of 0 or more"),
     ],
 )
-def test_results_with_more_than_the_whole_are_refused_and_nothing_is_kept(active, said):
+def test_results_that_no_powder_can_be_are_refused_and_nothing_is_kept(active, said):
     parts = {"active": (0.6, 0.9), "electrolyte": (0.1, 0.4)}
     campaign = doe.Campaign(doe.Space([doe.Mixture(parts)]), maximize="strength", unit="MPa")
     good = {"active": 0.7, "electrolyte": 0.3, "strength": 2.0}
     with pytest.raises(data.TableError, match=said):
         campaign.record([good, good | {"active": active}])
+    assert not len(campaign.results())
+
+
+def test_fractions_where_percent_were_declared_are_refused():
+    parts = {"active_pct": (60.0, 90.0), "electrolyte_pct": (10.0, 40.0)}
+    space = doe.Space([doe.Mixture(parts, total=100, unit="%")])
+    campaign = doe.Campaign(space, maximize="strength", unit="MPa")
+    with pytest.raises(data.TableError, match="multiply by 100, these are fractions"):
+        campaign.record({"active_pct": 0.7, "electrolyte_pct": 0.3, "strength": 2.0})
     assert not len(campaign.results())
 
 
