@@ -18,7 +18,7 @@ from .store import Event, event, pack, unpack
 
 Look = Callable[[pd.DataFrame], Any]
 """Settings to a `propose.Estimate`."""
-BELIEF = 4
+BELIEF = 5
 """What kind of belief kept draws are of: another answer is not given again once it is known to be
 less right. 2: beside the discrepancy of the physics no reading counts twice. 3: nor does one count
 too little where the physics could not follow it. 4: or did not, having taken

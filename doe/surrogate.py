@@ -167,7 +167,7 @@ def learn(
         found = (loudness(theta, x) * noise) ** 2 + stated**2
         found = found @ np.diag(inner) + np.exp(2.0 * theta[:, BATCH]) * (inner * same).sum()
         followed = _followed(residuals, base)
-        data = _beside_draws(residuals, inverse, found / n, *followed) - before @ inverse
+        data = _beside_draws(residuals, inverse, found.mean() / n, *followed) - before @ inverse
         log_density = _leave_one_out(*_unfollowed(residuals, inverse, inner, *followed))
     else:
         data = (np.broadcast_to(residuals, (DRAWS, n)).reshape(count, per, n) - before) @ inverse
@@ -199,7 +199,7 @@ def _followed(residuals: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.n
 def _beside_draws(
     residuals: np.ndarray,
     inverse: np.ndarray,
-    found: np.ndarray,
+    found: float,
     along: np.ndarray,
     share: np.ndarray,
 ) -> np.ndarray:
@@ -216,9 +216,10 @@ def _beside_draws(
     prior, ``K`` small) is explained in full; of what a free one has followed nothing is explained
     again.
     A wrong mean takes its own error for noise and keeps its distance from the readings: ``found``
-    (H,) is ``N / B``. In the light of less noise it would have left less. The share ``1 - N / B``
-    of what is held back is therefore explained after all, which is never more than the joint
-    posterior explains, and mostly less.
+    is ``N / B``. In the light of less noise it would have left less. The share ``1 - N / B`` of
+    what is held back is therefore explained after all, which is never more than the joint posterior
+    explains, and mostly less. ``N`` is its mean over hyperparameters, as the draws of the mean are
+    an average over noises too: where readings say nothing of the noise, nothing is explained.
     Hyperparameters learn from the residuals as they are: their second moment is that of the noise,
     since what the mean has followed is in the draws' own.
     """
@@ -226,7 +227,7 @@ def _beside_draws(
     pulled = inverse @ root
     inner = np.diag(1.0 - share) + root.T @ pulled
     beside = inverse - pulled @ np.linalg.solve(inner, pulled.transpose(0, 2, 1))
-    beside += np.clip(1.0 - found, 0.0, 1.0)[:, None, None] * (inverse - beside)
+    beside += max(1.0 - found, 0.0) * (inverse - beside)
     distance = (residuals - middle).reshape(len(inverse), -1, residuals.shape[1])
     return (middle @ beside)[:, None, :] + distance @ (0.5 * (inverse + beside))
 

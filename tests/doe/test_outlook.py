@@ -47,8 +47,8 @@ def test_answers_of_an_earlier_kind_of_belief_are_not_given_again():
     assert posterior._answered(state, "rank") is not None  # type: ignore[arg-type]
 
 
-def test_few_readings_do_not_make_the_scatter_of_the_physics_smaller(monkeypatch):
-    """The prior of the factor has a median below one, for wrong physics that readings show."""
+def test_few_readings_do_not_change_the_scatter_of_the_physics(monkeypatch):
+    """Nor larger: hyperparameters differ, but no reading speaks against the model's own scatter."""
     space = doe.Space([doe.Real("x", 0.0, 1.0)])
 
     class Physics:

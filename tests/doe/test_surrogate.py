@@ -189,6 +189,45 @@ def test_draws_that_have_seen_the_readings_do_not_count_them_twice(level, amplit
         assert off.sum() < 0.6 * np.abs(mean - exact).sum()
 
 
+@pytest.mark.parametrize("amplitude", [0.1, 0.25, 1.0])
+def test_noise_that_may_be_less_or_more_does_not_make_them_surer(amplitude):
+    """Half of the hyperparameters know of less noise than the mean did, half of more.
+
+    What the mean has followed is then not explained again, though some of the hyperparameters
+    would: the joint posterior, averaged over both, is not surer.
+    """
+    factors = np.sqrt([0.36, 1.64])
+    x, batch = readings(7)[0], np.full(7, -1)
+    basis = np.column_stack([np.ones(7), x[:, 0] - 0.5])
+    y = 1.0 + np.sin(4.0 * x[:, 0]) + 0.5 * np.random.default_rng(1).standard_normal(7)
+    length = np.array([0.4, 0.9])
+    theta = [[amplitude, factor, 1e-9, 1e-9, *length] for factor in factors]
+
+    def conditioned(prior, factor):
+        gain = prior @ np.linalg.inv(prior + (0.5 * factor) ** 2 * np.eye(7))
+        return gain @ y, prior - gain @ prior
+
+    linear = 9.0 * basis @ basis.T
+    mean, covariance = conditioned(linear, 1.0)
+    root = np.linalg.cholesky(covariance + 1e-10 * np.eye(7))
+    found = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        known = mean + rng.standard_normal((surrogate.DRAWS, 7)) @ root.T
+        made = surrogate.learn(
+            x, y - known, np.full(7, 0.5), batch,
+            hyperparameters.Prior(1.5, 1e-3, 0.1, 1.0, 0.8, 0.75), 1.0, rng,
+            theta=np.log(np.repeat(theta, 8, axis=0)),
+        )  # fmt: skip
+        found.append(known + made(x))
+    joint = linear + amplitude**2 * (1.0 + matern(x, x, length))
+    means, covariances = zip(*(conditioned(joint, factor) for factor in factors), strict=True)
+    sd = np.sqrt(np.diag(np.mean(covariances, axis=0)) + np.var(means, axis=0))
+    found = np.concatenate(found)
+    assert (found.std(axis=0) / sd).min() > 0.95
+    assert np.all(np.abs(found.mean(axis=0) - np.mean(means, axis=0)) < 0.35 * sd)
+
+
 def test_hyperparameters_match_their_posterior_on_a_grid():
     """One length scale matters here; its posterior mean is integrated by brute force."""
     rng = np.random.default_rng(0)
