@@ -100,7 +100,7 @@ def new_suggestions(
         {"suggestion": f"s{number:04d}", **entry} for number, entry in enumerate(entries, first)
     ]
     _tell_runs(space, body["suggestions"])
-    body["notes"] += _remarks(space, body["suggestions"])
+    body["notes"] += _unbounded(space, body["suggestions"]) + _remarks(space, body["suggestions"])
     return body, draws
 
 
@@ -221,6 +221,16 @@ def _tell_runs(space: Space, entries: list[dict[str, Any]]) -> None:
             entry["reason"] += (
                 f"; same run as {entries[partner]['suggestion']}, which differs in {listing(easy)}"
             )
+
+
+def _unbounded(space: Space, entries: list[dict[str, Any]]) -> list[str]:
+    """That all suggestions are of one run, where nobody said how many a run takes."""
+    together = len(entries) > 1 and len({entry.get("run") for entry in entries}) == 1
+    if not together or space.per_run is not None or not plots.has_runs(space):
+        return []
+    return [f"all {len(entries)} settings share one run: {listing(space.hard)} "
+            f"{'is' if len(space.hard) == 1 else 'are'} hard to change, and the space does not "
+            "say how many settings a run takes; to spread them over several give it per_run"]
 
 
 def _unlooked(space: Space) -> list[str]:

@@ -43,7 +43,7 @@ class Space:
         Regions that are allowed, with what is known of them; `remarks` tells.
     per_run : int, optional
         How many settings one run can take that share the hard-to-change factors; without it, all
-        suggestions of one batch.
+        suggestions of one batch, which then says so.
     features : sequence of str
         Derived quantities, or formulas, that a model-free fit sees beside the factors, such as
         ``"rpm * milling_min"``: `encode` appends them, scaled.

@@ -27,6 +27,24 @@ def test_powders_of_one_furnace_run_may_differ_in_their_precursor():
     assert told.groupby("run")["precursor_wt_pct"].nunique().tolist() == [4, 4]
 
 
+@pytest.mark.parametrize("hard", [("anneal_degC",), ("anneal_degC", "anneal_h")])
+def test_a_batch_says_that_it_is_one_run_where_nobody_named_its_size(hard):
+    factors = [doe.Real("anneal_degC", 250, 500, hard=True),
+               doe.Real("anneal_h", 1, 10, hard="anneal_h" in hard),
+               doe.Real("precursor_wt_pct", 0.5, 2.0)]  # fmt: skip
+
+    def asked(n, **changes):
+        return doe.Campaign(doe.Space(factors, **changes), minimize=GROWTH, seed=1).suggest(n)
+
+    told: Any = asked(6)
+    assert told["anneal_degC"].nunique() == 1
+    (note,) = told.attrs["notes"]
+    assert note.startswith(f"all 6 settings share one run: {', '.join(hard)} ")
+    assert "per_run" in note
+    assert asked(6, per_run=2).attrs["notes"] == asked(4, per_run=4).attrs["notes"] == []
+    assert asked(1).attrs["notes"] == []
+
+
 def test_one_powder_lot_may_be_annealed_in_many_ways():
     """Lots of powder are blocks of a plan, whatever the furnace is set to."""
     campaign = begin()
