@@ -185,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
                       help="pool rows that differ in this column (capacity_cycles, ...)")
     made.add_argument("--check", action="store_true",
                       help="predictive checks and leave-one-out as well (some seconds more)")
-    made.add_argument("--seed", type=int, default=1, help="seed of the sampler (1)")
+    made.add_argument("--seed", type=commands.seed, default=1, help="seed of the sampler (1)")
     made.add_argument("--save", metavar="FILE.nc", help="keep the fit: models.Fit.open reads it")
     made.add_argument("--out", **out)
     made.set_defaults(run=commands.fit)
@@ -207,7 +207,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--model", help="the physics; none without it")
     new.add_argument("--unit", help="unit of an outcome that the registry does not know")
     new.add_argument("--strategy", choices=("bayes", "random", "skopt"), help="default: bayes")
-    new.add_argument("--seed", type=int, help="default: 1")
+    new.add_argument("--seed", type=commands.seed, help="default: 1")
     made.set_defaults(run=commands.suggest)
 
     made = command("record", "put results into a campaign", RECORD)
@@ -241,7 +241,7 @@ def parser() -> argparse.ArgumentParser:
     made = command("demo", "the three questions answered on published data", DEMO)
     made.add_argument("--folder", default="out", help="where the page and the campaign go (out)")
     made.add_argument("--statements", action="store_true", help="use published statements too")
-    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--seed", type=commands.seed, default=1)
     made.set_defaults(run=commands.demo)
     return top
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from . import show
+from . import commands, show
 
 TEXT = """\
 Ranks coatings by k (growth of the cathode resistance in a hold), by the resistance at rest after
@@ -38,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
                         help="differences up to this are practically none (0.1)")
     parser.add_argument("--confidence", type=float, default=0.95,
                         help="probability that the best is on the shortlist (0.95)")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=commands.seed, default=1)
     parser.add_argument("--out", metavar="FILE",
                         help="write the table as .csv, .xlsx or .parquet; - prints CSV")
     parser.set_defaults(run=run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,16 +160,19 @@ def opened(store: Path, given: Namespace) -> Campaign:
         return campaign
     old = campaign.declaration
     same: dict[str, Any] = {
-        "maximize" if old.maximize else "minimize": old.objective, "unit": old.unit,
+        **old.goals.keywords(), "unit": old.unit,
         "strategy": old.strategy, "seed": old.seed, "initial": old.initial,
         "model": old.model, "options": old.options,
     }
+    for word in ("maximize", "minimize"):
+        if said.get(word) in same.get(word, ()):  # whatever else it goes for
+            del said[word]
     alike = all(k != "model" and k in same and same[k] == v for k, v in said.items())
     if alike and given.space is None and {**old.fixed, **fixed} == old.fixed:
-        return campaign  # whatever else it goes for
+        return campaign
     if said.keys() & {"maximize", "minimize"}:
-        same.pop("maximize", None)
-        same.pop("minimize", None)
+        for word in ("maximize", "minimize", "target", "goals"):
+            same.pop(word, None)
     space = old.space if given.space is None else space_of(given.space)
     return doe.Campaign(space, fixed={**old.fixed, **fixed}, store=store, **{**same, **said})
 
@@ -201,6 +204,13 @@ def space_of(text: str) -> Space:
         raise InputError(
             f"{text}: a factor cannot be read ({error}); each needs kind (Real, Integer, Choice, "
             "Ordinal or Mixture), name, and low and high, values or parts") from None
+
+
+def seed(text: str) -> int:
+    """A seed of random numbers, as argparse reads it."""
+    if not text.strip().isdecimal():
+        raise ArgumentTypeError(f"{text} must be a whole number of 0 or more")
+    return int(text)
 
 
 def assignment(text: str) -> tuple[str, float | str]:

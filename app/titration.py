@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from . import show
+from . import commands, show
 
 PAGE, PICTURE = (".html",), (".png", ".svg", ".pdf")
 TEXT = """\
@@ -47,7 +47,7 @@ def arguments(made: ArgumentParser) -> None:
     made.add_argument("--method", choices=("joint", "stepwise"), default="joint")
     made.add_argument("--errors", choices=("published", "worst"), default="published",
                       help="which stepwise error bars")
-    made.add_argument("--seed", type=int, default=1, help="seed of the sampler (1)")
+    made.add_argument("--seed", type=commands.seed, default=1, help="seed of the sampler (1)")
     made.add_argument("--out", metavar="FILE", help=".html page, or .png, .svg, .pdf picture")
     made.set_defaults(run=run)
 

@@ -385,7 +385,8 @@ class Campaign:
         ----------
         a, b : str or mapping
         equal_within : float
-            Differences of the mean up to this are practically equal; with several outcomes a share
+            Differences of the mean up to this are practically equal: of how close means are to a
+            target, of means less ``robust`` sd of the next cell; with several outcomes a share
             (of the desirability, or of the extent of the front).
         """
         d = self._log.declaration

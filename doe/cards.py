@@ -163,10 +163,8 @@ def nearest(declaration: Declaration, state: State, setting: pd.DataFrame, tried
     return f"{far}: {declaration.objective} {read}"
 
 
-def turning_point(
-    draws: np.ndarray, noise: float, at: int, against: int, larger: bool = True
-) -> float | None:
-    """Reading of one setting above which it is expected to be better than another.
+def turning_point(draws: np.ndarray, noise: float, at: int, against: int) -> float | None:
+    """Reading of one setting after which it is expected to be as good as another.
 
     Parameters
     ----------
@@ -175,22 +173,25 @@ def turning_point(
     noise : float
         Sd of one reading.
     at, against : int
-        The setting that is read and the one that leads.
-    larger : bool
-        Whether larger is better; the answer is a reading *below* which it is so if not.
+        The setting that is read and the other.
 
     Returns
     -------
     float or None
-        None where no reading would do: both would move together.
+        None where no reading changes what separates them: both would move together.
     """
-    off = draws - draws.mean(axis=0)
-    slope = off.T @ off[:, at] / (off[:, at] @ off[:, at] + len(off) * noise**2 + 1e-300)
-    lead = slope[at] - slope[against]
-    if at == against or lead <= 1e-6:
+    lead = _lead(draws, noise, at, against)
+    if at == against or abs(lead) <= 1e-6:
         return None
     mean = draws.mean(axis=0)
     return float(mean[at] + (mean[against] - mean[at]) / lead)
+
+
+def _lead(draws: np.ndarray, noise: float, at: int, against: int) -> float:
+    """How much farther a setting moves than another per unit of its own reading."""
+    off = draws - draws.mean(axis=0)
+    slope = off.T @ off[:, at] / (off[:, at] @ off[:, at] + len(off) * noise**2 + 1e-300)
+    return float(slope[at] - slope[against])
 
 
 def turning_range(
@@ -307,37 +308,82 @@ def _turn(declaration: Declaration, state: State, setting: pd.DataFrame, tried: 
     allowed = allowed if allowed.any() else ~allowed
     merit = recommend.Merit.learn(declaration, known)
     leader = 1 + recommend.choice(tried, known, merit, allowed)[0]
-    lack = _lacking(declaration, seen)
-    if lack:
-        return f"no reading of {aim.outcome} alone would: {lack}"
     off = declaration.goals.robust * seen.sd[aim.outcome]
     noise = float(np.sqrt(max(found.cell_sd[0] ** 2 - draws[:, 0].var(), 0.0)))
     same = bool((settings.iloc[0] == settings.iloc[leader]).all())
     against = leader
     if same:
-        value = np.where(allowed, merit(known).mean(axis=0), -np.inf)
-        value[leader - 1] = -np.inf
-        if not np.isfinite(value).any():
+        others = allowed & (np.arange(len(tried)) != leader - 1)
+        if not others.any():
             return "nothing: it is the only setting tried"
-        against = 1 + int(value.argmax())
+        against = 1 + recommend.choice(tried, known, merit, others)[0]
     name = recommend.label(settings.iloc[against], space)
     end = f"would make {name} the recommended setting" if same else (
         f"would make this the recommended setting, in place of {name}")  # fmt: skip
+    if declaration.goals.require:
+        readings, wins = _settled(merit, seen, [0, against], noise)
+        return _readings(readings, wins != same, end, _lacking(declaration, seen), aim.outcome)
     if aim.target is not None:
         ends = (float(off[0]), float(off[against]))
         span = turning_range(draws, noise, 0, against, aim.target, ends)
         if span is None:
             return f"any one reading {end}" if same else f"no one reading {end}"
         return f"one reading {'outside ' * same}{span[0]:.4g} to {span[1]:.4g} {end}"
-    shift = off if declaration.maximize else -off
-    turn = turning_point(draws - shift, noise, 0, against, declaration.maximize)
+    sign = 1.0 if declaration.maximize else -1.0
+    levels = draws - sign * off
+    turn = turning_point(levels, noise, 0, against)
+    ahead = sign * float(levels[:, 0].mean() - levels[:, against].mean())
     if turn is None:
-        if same:
-            return f"no one reading {end}"
-        return f"no one reading would: {name} and this setting move together"
-    sure = _LIKELY * float(np.hypot(draws[:, 0].std(), noise))
-    ahead = (draws[:, 0].mean() - turn - shift[0]) * (1.0 if declaration.maximize else -1.0)
-    if abs(ahead) > sure:
+        return f"{'any' if (ahead > 0) != same else 'no'} one reading {end}"
+    if abs(levels[:, 0].mean() - turn) > _LIKELY * float(np.hypot(draws[:, 0].std(), noise)):
         return f"{'any' if (ahead > 0) != same else 'no'} likely reading {end}"
-    word = "above" if declaration.maximize != same else "below"
-    return f"one reading {word} {turn + shift[0]:.4g} {end}"
+    above = sign * _lead(levels, noise, 0, against) > 0
+    return f"one reading {'above' if above != same else 'below'} {turn + sign * off[0]:.4g} {end}"
+
+
+def _settled(
+    merit: recommend.Merit, seen: posterior.Views, two: list[int], noise: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Likely readings of the first of two settings, and after which of them it is recommended.
+
+    Each reading moves the draws of every outcome, so that what is required is looked at anew.
+    """
+    goals = merit.declaration.goals
+    names = list(seen.values)
+    both = np.concatenate([seen.values[name][:, two] for name in names], axis=1)
+    mean = both.mean(axis=0)
+    centred = both - mean
+    slope = centred.T @ centred[:, 0] / len(both) / (centred[:, 0].var() + noise**2 + 1e-300)
+    left = acquisition.after_reading(both, 0, noise, np.random.default_rng(0))
+    reach = _LIKELY * float(np.hypot(centred[:, 0].std(), noise))
+    surprise = np.linspace(-reach, reach, 161)
+    sd = {name: seen.sd[name][two] for name in names}
+    wins = []
+    for off in surprise:
+        after = left + off * slope
+        values = {name: after[:, 2 * k : 2 * k + 2] for k, name in enumerate(names)}
+        keeps, value = worth.kept(goals, values), merit.worth.averaged(values, sd).mean(axis=0)
+        if not keeps.any():  # then the likelier to keep it is recommended
+            keeps = worth.met(goals, values).mean(axis=0)
+        wins.append((keeps[0], value[0]) > (keeps[1], value[1]))
+    return mean[0] + surprise, np.array(wins)
+
+
+def _readings(
+    readings: np.ndarray, would: np.ndarray, end: str, lack: str, outcome: str
+) -> str:
+    """Which readings of a rising row do something, in words."""
+    if would.all():
+        return f"any likely reading {end}"
+    if not would.any():
+        return f"no reading of {outcome} alone would: {lack}" if lack else (
+            f"no likely reading {end}")  # fmt: skip
+    first, last = np.flatnonzero(would)[[0, -1]]
+    if not would[first : last + 1].all():
+        first, last = np.flatnonzero(~would)[[0, -1]]
+        return f"one reading outside {readings[first]:.4g} to {readings[last]:.4g} {end}"
+    if first == 0:
+        return f"one reading below {readings[last]:.4g} {end}"
+    if last == len(would) - 1:
+        return f"one reading above {readings[first]:.4g} {end}"
+    return f"one reading {readings[first]:.4g} to {readings[last]:.4g} {end}"

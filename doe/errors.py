@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable
 
 
@@ -44,6 +45,11 @@ def unknown(name: object, known: Iterable[object], what: str) -> str:
     """``"'rmp' is no factor here; did you mean 'rpm'? There are: rpm, milling_min"``."""
     known = list(known)
     return f"{name!r} is no {what}{did_you_mean(name, known)} There are: {listing(known)}"
+
+
+def is_number(value: object) -> bool:
+    """Whether it is one real number, of Python or NumPy; no bool, text or list."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def counted(n: int, what: str) -> str:

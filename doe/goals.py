@@ -18,7 +18,7 @@ A requirement speaks of the true mean of a setting, as an objective does.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ import numpy as np
 
 from .. import data
 from . import rules
-from .errors import CampaignError, RuleError, listing
+from .errors import CampaignError, RuleError, is_number, listing
 from .prices import Prices
 from .rules import Rule
 
@@ -159,6 +159,19 @@ class Goals:
             prices=Prices(**body["prices"]) if "prices" in body else None,
         )
 
+    def keywords(self) -> dict[str, Any]:
+        """Arguments of `Campaign` that declare these goals; only what is not as usual."""
+        from ..models.desirability import Goal
+
+        said: dict[str, Any] = {"goals": [Goal(**told) for told in self.desirable]}
+        if not self.desirable:
+            for word, kind in (("maximize", "largest"), ("minimize", "smallest")):
+                said[word] = [aim.outcome for aim in self.aims if aim.kind == kind]
+            said["target"] = {a.outcome: a.target for a in self.aims if a.target is not None}
+        said |= {"require": dict(self.require), "robust": self.robust, "cost": self.cost}
+        said |= {"learn": list(self.learn), "decide": self.decide, "prices": self.prices}
+        return {word: given for word, given in said.items() if given}
+
     def __str__(self) -> str:
         what = " and ".join(map(str, self.aims))
         if self.learn:
@@ -192,12 +205,17 @@ def goals(
     """
     aims = [Aim(name, "largest") for name in _names("maximize", maximize)]
     aims += [Aim(name, "smallest") for name in _names("minimize", minimize)]
+    if target is not None and not isinstance(target, Mapping):
+        raise CampaignError(
+            f"target={target!r}: say of which outcome it is the value; write "
+            "target={outcome: value}"
+        )
     for name, value in dict(target or {}).items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(
-            value
-        ):
+        if not (is_number(value) and math.isfinite(value)):
             raise CampaignError(f"target[{name!r}] = {value!r} must be one number")
         aims.append(Aim(str(name), "target", float(value)))
+    if wanted is not None and not isinstance(wanted, (list, tuple)):
+        raise CampaignError(f"goals={wanted!r} is no list; write goals=[...]")
     desirable = [_desirable(goal) for goal in wanted or ()]
     if aims and desirable:
         raise CampaignError(
@@ -213,7 +231,7 @@ def goals(
     twice = [a.outcome for a in aims if [b.outcome for b in aims].count(a.outcome) > 1]
     if twice:
         raise CampaignError(f"{twice[0]} is aimed at twice; give it once")
-    if isinstance(robust, bool) or not isinstance(robust, (int, float)) or not 0 <= robust <= 10:
+    if not (is_number(robust) and 0 <= robust <= 10):
         raise CampaignError(f"robust={robust!r} must be a number from 0 to 10: how many sd of the "
                             "next cell are taken off the mean")
     if learn is not None and decide is not None:
@@ -288,10 +306,15 @@ def _required(given: Sequence[str] | Mapping[str, float] | None) -> tuple[tuple[
         return ()
     if isinstance(given, str):
         raise CampaignError(f"require is a list of rules; write require=[{given!r}]")
+    if not isinstance(given, (Mapping, Sequence)):
+        raise CampaignError(
+            f"require={given!r} is no list of rules, and no mapping of rules to probabilities; "
+            'write require=["retention >= 0.9"]'
+        )
     pairs = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, MEETS)
     for text, p in pairs.items():
         requirement(text)
-        if isinstance(p, bool) or not isinstance(p, (int, float)) or not 0.0 < p < 1.0:
+        if not (is_number(p) and 0.0 < p < 1.0):
             raise CampaignError(f"require[{text!r}] = {p!r} must be a probability between 0 and 1")
     return tuple((str(text), float(p)) for text, p in pairs.items())
 
@@ -299,7 +322,8 @@ def _required(given: Sequence[str] | Mapping[str, float] | None) -> tuple[tuple[
 def _names(argument: str, given: str | Sequence[str] | None) -> list[str]:
     if given is None:
         return []
-    named = [given] if isinstance(given, str) else list(given)
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    named: list[Any] = list(given) if several else [given]
     for name in named:
         if not isinstance(name, str) or not name:
             raise CampaignError(f"{argument}={given!r} must be a column name, or a list of them")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import plots
-from .errors import CampaignError, listing, unknown
+from .errors import CampaignError, unknown
 
 if TYPE_CHECKING:
     from .prices import Prices
@@ -250,11 +250,14 @@ def with_control(
 
 def check_blocks(blocks: Mapping[str, Sequence[Any]] | None, taken: Sequence[str]) -> None:
     """Blocking factors have two or more levels each, and names that are not in use."""
+    if blocks is not None and not isinstance(blocks, Mapping):
+        raise CampaignError(f"blocks={blocks!r} is no mapping; write blocks={{'lot': ['A', 'B']}}")
     for name, levels in (blocks or {}).items():
         if name in taken:
             raise CampaignError(f"blocks: {name!r} is a column of the plan already; rename it")
-        if isinstance(levels, str) or len(levels) < 2 or len(set(levels)) < len(levels):
+        several = isinstance(levels, Sequence) and not isinstance(levels, str)
+        if not several or len(levels) < 2 or len(set(levels)) < len(levels):
             raise CampaignError(
                 f"blocks[{name!r}]={levels!r} needs two or more different levels, such as "
-                f"{{{name!r}: ['A', 'B']}}; there are: {listing(levels)}"
+                f"{{{name!r}: ['A', 'B']}}"
             )

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from . import goals, plan_runs, route
-from .errors import CampaignError, listing, unknown
+from .errors import CampaignError, is_number, listing, unknown
 from .plan_runs import CONTROL_IN, Run
 from .plan_table import Draft, Request, notes, sentence, table_of
 from .prices import Prices
@@ -141,6 +141,8 @@ def plan(
     shared = _checked(space, table, prices, hours, rises, cells, readings, budget, control,
                       start, cost)  # fmt: skip
     plan_runs.check_blocks(blocks, [*table.columns, "block", "day", "run", "role"])
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise CampaignError(f"seed={seed!r} must be a whole number of 0 or more")
     recipe = None if control is None else dict(space.frame(control).iloc[0])
     worth = _worth(table, gain)
     priority = worth if worth is not None else -np.arange(len(table), dtype=float)
@@ -199,7 +201,7 @@ def _checked(
     for name, number in (("cells", cells), ("readings", readings)):
         if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
             raise CampaignError(f"{name}={number!r} must be a whole number from 1")
-    if budget is not None and not budget >= 0:
+    if budget is not None and not (is_number(budget) and budget >= 0):
         raise CampaignError(f"budget={budget!r} must be a price of zero or more")
     if budget is not None and not (cost or shared_price(prices) or prices.holding(1, 1)):
         raise CampaignError(
@@ -282,7 +284,10 @@ def _worth(table: pd.DataFrame, gain: str | Sequence[float] | None) -> np.ndarra
         if gain not in table:
             raise CampaignError(unknown(gain, table.columns, "column of the settings"))
         gain = table[gain].tolist()
-    worth = np.asarray(gain, dtype=float)
+    try:
+        worth = np.asarray(gain, dtype=float)
+    except (TypeError, ValueError):
+        worth = np.empty(0)
     if worth.shape == (len(table),) and not np.isfinite(worth).all() and "suggestion" in table:
         lack = table["suggestion"][~np.isfinite(worth)]
         raise CampaignError(

@@ -162,6 +162,9 @@ def pair(
 ) -> tuple[Views, list[str], list[Event]]:
     """Draws of two settings that are to be compared, what to call them, and what keeps the draws.
 
+    Where several outcomes are traded the settings tried come behind the two, in view of which
+    they are worth something.
+
     Raises
     ------
     CampaignError
@@ -182,6 +185,8 @@ def pair(
             "two settings"
         )
     purpose = f"compare {states.digest(settings.to_dict('list'))}"
+    if not declaration.goals.single and len(rows := states.tried(state.rows, declaration)):
+        settings = pd.concat([settings, rows[space.names]], ignore_index=True)
     seen, events = views(declaration, state, settings, purpose)
     return seen, long if short[0] == short[1] else short, events
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .errors import CampaignError, percent, probability, unknown
+from .errors import CampaignError, is_number, percent, probability, unknown
 
 LEVEL = 0.9
 
@@ -144,6 +144,7 @@ def compare(
     best: str = "largest",
     names: Iterable[object] | None = None,
     level: float = LEVEL,
+    holds: np.ndarray | None = None,
 ) -> Comparison:
     """Compare two items: is `a` better than `b`, by how much, or are they practically equal?
 
@@ -154,6 +155,9 @@ def compare(
     a, b : item names
     equal_within : float
         Differences up to this, in the unit of the draws, are practically equal.
+    holds : ndarray of bool, shape (draw, item), optional
+        Where items keep what is required of them: one that does is better than one that does not,
+        whatever the difference, and not equal to it.
 
     Returns
     -------
@@ -168,15 +172,20 @@ def compare(
     """
     values, items = _joint(draws, names)
     _check_options(best, level)
-    if not (np.isfinite(equal_within) and equal_within >= 0):
-        raise CampaignError(f"equal_within={equal_within} must be a number of 0 or more")
+    if not (is_number(equal_within) and np.isfinite(equal_within) and equal_within >= 0):
+        raise CampaignError(f"equal_within={equal_within!r} must be a number of 0 or more")
     for item in (a, b):
         if item not in items:
             raise CampaignError(unknown(item, items, "item of these draws"))
     difference = values[:, items.index(a)] - values[:, items.index(b)]
     gain = difference if best == "largest" else -difference
+    alike = np.abs(difference) <= equal_within
+    if holds is not None:
+        one, other = holds[:, items.index(a)], holds[:, items.index(b)]
+        gain = np.where(one == other, gain, np.where(one, np.inf, -np.inf))
+        alike &= one == other
     p_better = float(np.mean(gain > 0) + np.mean(gain == 0) / 2)
-    p_equal = float(np.mean(np.abs(difference) <= equal_within))
+    p_equal = float(np.mean(alike))
     tail = 100 * (1 - level) / 2
     low, middle, high = np.percentile(difference, [tail, 50, 100 - tail])
     sentence = (
@@ -242,8 +251,8 @@ def _check_options(best: str, level: float) -> None:
 
 def check_level(level: float) -> None:
     """Refuse a probability that an interval cannot have."""
-    if not 0 < level < 1:
-        raise CampaignError(f"level={level} must lie between 0 and 1, such as 0.9")
+    if not (is_number(level) and 0 < level < 1):
+        raise CampaignError(f"level={level!r} must lie between 0 and 1, such as 0.9")
 
 
 def _rank_bounds(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

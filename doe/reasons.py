@@ -44,11 +44,11 @@ def _gained(pick: Pick, pool: Pool, tried: np.ndarray, units: Mapping[str, str])
     best = pool.values[:, tried[np.argmax(means[tried])]]
     top = pool.values[:, tried].max(axis=1)
     value = pool.values[:, pick.index]
-    sd, gain, better = value.std(), (value - best).mean(), (value > best).mean()
+    gain, better = (value - best).mean(), (value > best).mean()
     if not pool.goals.single:
         return _traded(pick, pool, value, top, units)
     aim = pool.goals.aims[0]
-    unit = units[aim.outcome]
+    unit, sd = units[aim.outcome], pool.raw[aim.outcome][:, pick.index].std()
     if pick.repeat:
         return (
             f"repeats a setting: its mean is known to +/- {sd:.2g}{unit} (sd), and it is the "

@@ -19,6 +19,7 @@ from .worth import Worth
 
 if TYPE_CHECKING:
     from .failures import Record
+    from .goals import Goals
     from .posterior import Views
 
 CANDIDATES = 1024
@@ -65,6 +66,10 @@ class Merit:
         """The same over fixed directions, where aims are traded: what readings can tell of."""
         return self.worth.averaged(seen.values, seen.sd)
 
+    def ordered(self, seen: Views) -> np.ndarray:
+        """The same for who is the best: what breaks a requirement is behind what keeps all."""
+        return self.worth.ordered(seen.values, seen.sd)
+
     def keeps(self, settings: pd.DataFrame, seen: Views) -> np.ndarray:
         """Which settings keep requirements and uncertain rules as probably as asked, ``(m,)``."""
         good = worth.kept(self.declaration.goals, seen.values)
@@ -96,7 +101,7 @@ def ranking(
     space, goals = declaration.space, declaration.goals
     names = [label(settings.loc[i], space) for i in settings.index]
     merit = Merit.learn(declaration, seen)
-    draws, best = (merit.averaged(seen), "largest") if declaration.further else (
+    draws, best = (merit.ordered(seen), "largest") if declaration.further else (
         seen.first, _best(declaration))  # fmt: skip
     made = rank(draws, best, range(len(settings)), level)
     order = made.table.index
@@ -137,7 +142,8 @@ def comparison(
     """`compare` for the first two settings of the draws.
 
     With one outcome the difference is in its unit, its sign that of a - b (of a target: of how
-    close each is to it); with several it is that of `Goals.measure`.
+    close each is to it); with several it is that of `Goals.measure`, in view of the settings tried,
+    which then come behind the two. A setting that breaks a requirement is the worse one.
 
     Raises
     ------
@@ -147,17 +153,35 @@ def comparison(
     goals, best = declaration.goals, _best(declaration)
     if declaration.further is None:
         return compare(seen.first, names[0], names[1], equal_within, best=best, names=names)
-    draws = Merit.learn(declaration, seen).averaged(seen)
-    if not goals.single:
-        goals.check_margin(equal_within, "equal_within")
+    two, tried = seen.part(slice(0, 2)), seen.part(slice(2, None))
+    merit = Merit.learn(declaration, tried if tried.first.size else two)
+    draws = merit.worth.regardless(two.values, two.sd)
     if goals.single and goals.aims[0].target is None:
         draws = goals.aims[0].sign * draws
     else:
         best = "largest"
-    made = compare(draws, names[0], names[1], equal_within, best=best, names=names)
-    if goals.single:
-        return made
-    return replace(made, sentence=f"{made.sentence} The difference is that of {goals.measure}.")
+    holds = worth.met(goals, two.values) if goals.require else None
+    made = compare(
+        draws, names[0], names[1], equal_within, best=best, names=names, holds=holds
+    )
+    if not goals.single:
+        goals.check_margin(equal_within, "equal_within")
+    said = [f"The difference is that of {what}."] if (what := _differing(goals)) else []
+    if goals.require:
+        said.append("Where only one keeps every requirement, it is the better one.")
+    return replace(made, sentence=" ".join([made.sentence, *said]))
+
+
+def _differing(goals: Goals) -> str:
+    """Of what the difference between two settings is, where it is not that of the outcome."""
+    if not goals.single:
+        return goals.measure
+    aim = goals.aims[0]
+    off = f"{goals.robust:g} sd of the next cell" if goals.robust else ""
+    if aim.target is not None:
+        what = f"how close {aim.outcome} is to {aim.target:g}"
+        return what + (f", less {off}" if off else "")
+    return f"{aim.outcome} {'less' if aim.kind == 'largest' else 'plus'} {off}" if off else ""
 
 
 def best_tried(
@@ -172,7 +196,7 @@ def best_tried(
             f"{declaration.space.objections(settings)[0]}. Use best(over='space')"
         )
     merit = Merit.learn(declaration, seen)
-    gain = merit.averaged(seen)
+    gain = merit.ordered(seen)
     chosen, lacking = choice(settings, seen, merit, allowed)
     top = gain[:, allowed].max(axis=1)
     winners = gain[:, allowed] == top[:, None]
@@ -202,7 +226,7 @@ def best_in_space(
 ) -> pd.Series:  # fmt: skip
     """The first setting, found by `search`, against the tried ones below it."""
     merit = Merit.learn(declaration, seen)
-    gain = merit.averaged(seen)
+    gain = merit.ordered(seen)
     others = gain[:, 1:]
     p_best = float((gain[:, 0] >= others.max(axis=1)).mean()) if others.size else float("nan")
     told = f"to be at least as good as all {others.shape[1]} tried"

@@ -12,7 +12,7 @@ from .. import data
 from . import asking, failures, learning, outlook, posterior, recommend, stopping, worth
 from . import state as states
 from .declaration import Declaration
-from .errors import CampaignError
+from .errors import CampaignError, is_number
 from .state import State
 from .stopping import Progress
 
@@ -38,7 +38,7 @@ def standing(
     CampaignError
         If nothing is measured, or the margin or the price cannot be.
     """
-    if isinstance(margin, (bool, str)) or not margin > 0:
+    if not (is_number(margin) and margin > 0):
         raise CampaignError(
             f"within={margin!r} must be above 0: the difference of {declaration.objective} that "
             "is practically none"
@@ -47,8 +47,11 @@ def standing(
         declaration.goals.check_margin(margin, "within")
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise CampaignError(f"n={n!r} must be a whole number from 1: the size of the next batch")
-    if price is not None and not price >= 0:
-        raise CampaignError(f"price={price!r} must be 0 or more, in the unit of the outcome")
+    if price is not None and not (is_number(price) and price >= 0):
+        raise CampaignError(
+            f"price={price!r} must be a number of 0 or more, in the unit of the outcome: what the "
+            "next batch costs"
+        )
     space = declaration.space
     tried: Any = states.tried(state.rows, declaration)[space.names]
     if tried.empty:
@@ -87,17 +90,19 @@ def standing(
     merit = recommend.Merit.learn(declaration, at_tried)
 
     def reached(many: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-        """Those of many settings that may be recommended, and draws of what they are worth."""
+        """Those of many settings that may be recommended, and draws of what they are worth: less
+        than anything where they break a requirement."""
         if works is not None:  # nothing is to be reached where the process fails
             many = pd.DataFrame(many[works(many) >= failures.LEAST])
         at = seen(many)
         if space.uncertain and len(many):
             keeps = space.meets(many, {n: at.values[n] for n in space.asks})
             many, at = pd.DataFrame(many[keeps]), at.part(keeps)
-        return many, merit.averaged(at)
+        free = merit.worth.regardless(at.values, at.sd)
+        return many, np.where(worth.met(declaration.goals, at.values), free, -np.inf)
 
     over = _best_of_space(space, reached, tried, rng)
-    gain = merit.averaged(at_tried)
+    gain = merit.ordered(at_tried)
     chosen, _ = recommend.choice(tried, at_tried, merit, np.ones(len(tried), dtype=bool))
     noise = merit.worth.noise(at_tried.values, at_tried.sd, rng)
     ahead = seen(batch)
@@ -115,6 +120,7 @@ def standing(
         gain, over, merit.averaged(ahead), noise, coming,
         chosen=chosen, margin=margin, unit=unit,
         price=price, alike=alike, rivals=rivals, decide=decide or "",
+        known=merit.averaged(at_tried),
         holds=worth.met(declaration.goals, at_tried.values) if declaration.goals.require else None,
     )  # fmt: skip
     return replace(made, equal=[int(place[k]) for k in made.equal])

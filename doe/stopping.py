@@ -127,7 +127,7 @@ def equal_to(
     ``holds`` as for `within`.
     """
     alike = np.abs(tried - tried[:, [chosen]]) <= margin
-    near = (alike if holds is None else alike & holds[:, [chosen]]).mean(axis=0)
+    near = (alike if holds is None else alike & holds & holds[:, [chosen]]).mean(axis=0)
     return [int(k) for k in np.flatnonzero(near >= level) if k != chosen]
 
 
@@ -216,13 +216,15 @@ def progress(
     rivals: np.ndarray | None = None,
     decide: str = "",
     holds: np.ndarray | None = None,
+    known: np.ndarray | None = None,
 ) -> Progress:
     """Where a campaign stands, in one table and one sentence.
 
     Parameters
     ----------
     tried, space, batch : ndarray, shape (draws, m)
-        Worth of the settings tried, of many over the space, of the next batch.
+        Worth of the settings tried, of many over the space, of the next batch: where requirements
+        are broken, of those tried and of the space as for who is the best (`worth.Worth.ordered`).
     noise : ndarray
         Sd of one reading of each setting tried.
     coming : ndarray
@@ -241,8 +243,10 @@ def progress(
         each level, between which the ranking is to be settled. Without it, all settings tried.
     holds : ndarray of bool, shape (draws, t), optional
         Where the settings tried keep every requirement; without it, they do everywhere.
+    known : ndarray, shape (draws, t), optional
+        Worth of the settings tried that goes with that of the batch, for the expected gain.
     """
-    gain = expected_gain(tried, batch, coming, seed, alike)
+    gain = expected_gain(tried if known is None else known, batch, coming, seed, alike)
     near = within(tried, space, chosen, margin, holds)
     equal = equal_to(tried, chosen, margin, holds=holds)
     among = np.arange(tried.shape[1]) if rivals is None else rivals
@@ -268,9 +272,10 @@ def progress(
         first = _first(tried[:, among], int(np.flatnonzero(among == chosen)[0]))
         rows.append((f"P(its {decide} is the best, each at its best setting tried)", first, "1"))
     stop = None if price is None else bool(gain < price)
+    gained = f"{gain:.3g}" + (f" {unit}" if unit not in ("", "1") else "")
     said = (
-        f"Expected of the next {counted(batch.shape[1], 'experiment')}: {gain:.3g} {unit}".rstrip()
-        + f"; the recommended setting is within {margin:g} of the optimum with probability "
+        f"Expected of the next {counted(batch.shape[1], 'experiment')}: {gained}; the recommended "
+        f"setting is within {margin:g} of the optimum with probability "
         f"{probability(near, len(tried))}"
     )
     which = f"which {decide} is the best" if decide else "which is the best"

@@ -12,7 +12,8 @@ Several aims without weights
     a few directions, and the gain of a setting over the best so far, averaged over both, is its
     expected hypervolume improvement, in any number of aims.
 Requirements
-    where a draw breaks one, the setting is worth no more in it than the worst that is known.
+    where a draw breaks one, the setting is worth no more in it than the worst that is known. Where
+    settings are put in order, whatever breaks one comes behind whatever keeps all.
 
 References
 ----------
@@ -24,7 +25,7 @@ optimization", ICML 2020 (the mean over directions). Derringer and Suich, J. Qua
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,6 +108,24 @@ class Worth:
         for way in ways:
             total += (above / way[:, None, None]).min(axis=0) ** len(way)
         return total / len(ways)
+
+    def regardless(
+        self, values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """`averaged`, whether or not requirements hold."""
+        return replace(self, goals=replace(self.goals, require=())).averaged(values, sd)
+
+    def ordered(
+        self, values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """`averaged`, but a draw that breaks a requirement is below every draw that keeps all.
+
+        For who is the best, and what choosing another loses: what separates the best from a little
+        less than the worst draw that keeps all. Draws that break one are alike.
+        """
+        worth, holds = self.regardless(values, sd), met(self.goals, values)
+        low = worth[holds].min(initial=np.inf) if holds.any() else 0.0
+        return np.where(holds, worth, low - max(1e-3 * float(np.ptp(worth)), 1e-300))
 
     def _above(
         self, values: Mapping[str, np.ndarray], sd: Mapping[str, np.ndarray]

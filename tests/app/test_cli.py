@@ -1,5 +1,6 @@
 """The command line, on campaigns without physics: words in, tables out, one message on error."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -125,6 +126,32 @@ def test_an_option_that_differs_from_the_file_is_an_error(capsys):
     assert main(["suggest", "plain.db", "--seed", "2"]) == 2
     assert "seed: the file has 1, now 2" in capsys.readouterr().err
     assert main([*BEGIN, "--seed", "1"]) == 0
+
+
+@pytest.mark.parametrize(("wanted", "again"), [
+    ({"target": {"visc": 1.5}, "require": {"yield_wt >= 0.9": 0.9}}, []),
+    ({"maximize": "visc", "minimize": "porosity", "cost": "1 + rpm"}, ["--maximize", "visc"]),
+    ({"minimize": "visc", "robust": 1.0, "prices": doe.Prices(run=2.0)}, ["--minimize", "visc"]),
+])  # fmt: skip
+def test_further_goals_of_the_file_stay_what_they_are(wanted, again, in_folder, capsys):
+    space = doe.Space([doe.Real("rpm", 200, 1000), doe.Choice("bead_mm", [3, 5])])
+    doe.Campaign(space, store="t.db", unit="1", seed=1, **wanted)
+    (in_folder / "space.json").write_text(json.dumps(space.to_dict()), encoding="utf-8")
+    said = ["suggest", "t.db", "-n", "1", "--space", "space.json", *again]
+    assert main(said) == 0
+    capsys.readouterr()
+    assert main([*said, "--fixed", "c_rate=0.1"]) == 2
+    told = capsys.readouterr().err
+    assert "c_rate" in told and "goals" not in told, told
+    assert main([*said[:6], "--maximize", "other"]) == 2
+    assert "goals" in capsys.readouterr().err
+
+
+def test_a_seed_below_zero_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["coatings", "kissel2025_coatings", "--sd", "0.2", "--seed", "-1"])
+    assert stop.value.code == 2
+    assert "-1 must be a whole number of 0 or more" in capsys.readouterr().err
 
 
 def test_before_any_result_nothing_is_said_to_be_predicted(capsys):

@@ -1,5 +1,7 @@
 """Suggestion cards: what is expected, what is near, and which reading would change the plan."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,11 @@ def test_a_reading_at_the_turning_point_makes_both_equal():
     # conjugate normal: mean after a reading y is m + (y - m) 9 / (9 + 4)
     assert turn == pytest.approx(10.0 + 2.0 * 13.0 / 9.0, rel=0.02)
     assert cards.turning_point(draws[:, [0, 0]], 2.0, 0, 1) is None
+    # a rival that moves twice as far with it is caught up with from above
+    rival = np.stack([draws[:, 0], 2.0 * draws[:, 0] - 6.0], axis=1)
+    turn = cards.turning_point(rival, 2.0, 0, 1)
+    after = 10.0 + (turn - 10.0) * 9.0 / 13.0
+    assert 2.0 * after - 6.0 == pytest.approx(after, abs=0.1) and turn < 10.0
 
 
 def test_a_reading_at_the_ends_of_the_turning_range_makes_both_as_near():
@@ -162,3 +169,48 @@ def test_a_card_says_the_energy_and_the_regime_where_the_model_knows_them(monkey
     assert "above the contact threshold with P 0." in said and "damage-dominated (gentler" in said
     plain = doe.Campaign(SPACE, maximize="capacity_mAh_g")
     assert cards._milling(plain.declaration, None, setting) == {}
+
+
+def with_requirement(rows=slice(None), **wanted):
+    """Simulated: capacity rises with the speed, retention falls."""
+    rpm = np.array([250.0, 300, 400, 500, 600, 700, 800, 900, 350, 650])
+    table = pd.DataFrame({"rpm": rpm, "milling_min": [10.0, 20, 30, 40, 50, 15, 25, 35, 45, 55]})
+    rng = np.random.default_rng(0)
+    table = table.assign(
+        kind="simulated", capacity_mAh_g=100 + 0.1 * (rpm - 200) + rng.normal(0, 1, 10),
+        retention=0.98 - 0.0003 * (rpm - 200) + rng.normal(0, 0.002, 10))
+    space = doe.Space([doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 60)])
+    made = doe.Campaign(space, seed=1, **wanted)
+    made.record(table.iloc[rows][[*space.names, "kind", *made.declaration.outcomes]])
+    return made, made.suggest(1).iloc[0]
+
+
+@pytest.mark.parametrize("off", [-1.0, 1.0])
+def test_a_requirement_on_the_objective_is_what_a_reading_settles(off):
+    made, asked = with_requirement(
+        minimize="capacity_mAh_g", require={"capacity_mAh_g >= 140": 0.8})
+    told = made.card("s0001").lines["what would change the plan"]
+    found = re.match(r"one reading above ([\d.]+) would make this the recommended", told)
+    assert found, told
+    made.record({"suggestion": "s0001", "capacity_mAh_g": float(found[1]) + off})
+    best = made.best()
+    assert (best["rpm"] == asked["rpm"]) == (off > 0)
+
+
+def test_where_nothing_tried_keeps_what_is_required_the_likelier_to_is_recommended():
+    made, asked = with_requirement(
+        slice(3, 8), maximize="capacity_mAh_g", require={"retention >= 0.9": 0.8})
+    told = made.card("s0001").lines["what would change the plan"]
+    assert told.startswith("any likely reading would make this the recommended"), told
+    made.record({"suggestion": "s0001", "capacity_mAh_g": 110.0})
+    assert made.best()["rpm"] == asked["rpm"]
+
+
+@pytest.mark.parametrize(("would", "said"), [
+    ([1, 1, 1, 1, 1], "any likely reading"), ([0, 0, 1, 1, 1], "one reading above 3"),
+    ([1, 1, 0, 0, 0], "one reading below 2"), ([0, 1, 1, 0, 0], "one reading 2 to 3"),
+    ([1, 0, 0, 0, 1], "one reading outside 2 to 4"), ([0, 0, 0, 0, 0], "no likely reading"),
+])  # fmt: skip
+def test_readings_are_said_as_a_range(would, said):
+    readings, would = np.arange(1.0, 6.0), np.array(would, dtype=bool)
+    assert cards._readings(readings, would, "would", "", "y") == f"{said} would"

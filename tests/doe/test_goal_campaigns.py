@@ -233,3 +233,138 @@ class TestOneOutcome:
             campaign(maximize="capacity_mAh_g", learn="models")
         with pytest.raises(doe.CampaignError, match="leave strategy"):
             campaign(maximize="capacity_mAh_g", minimize="porosity", strategy="skopt")
+
+
+def falling(noise=0.002):
+    """Simulated: capacity rises with speed and retention falls; only 250 rpm keeps 0.958."""
+    rpm = np.array([250.0, 300, 400, 500, 600, 700, 800, 900, 350, 650])
+    table = pd.DataFrame({"rpm": rpm, "milling_min": [10.0, 20, 30, 40, 50, 15, 25, 35, 45, 55]})
+    rng = np.random.default_rng(0)
+    return table.assign(
+        kind="simulated", capacity_mAh_g=100 + 0.1 * (rpm - 200) + rng.normal(0, 1, 10),
+        retention=0.98 - 0.0003 * (rpm - 200) + rng.normal(0, noise, 10))
+
+
+class TestRequirementsInRankings:
+    """Whatever breaks a requirement comes behind whatever keeps it."""
+
+    @pytest.fixture
+    def kept(self):
+        made = doe.Campaign(
+            SPACE, maximize="capacity_mAh_g", require={"retention >= 0.958": 0.8}, seed=1)
+        made.record(falling())
+        return made
+
+    def test_the_only_setting_that_keeps_it_is_ranked_first(self, kept):
+        table = kept.rank().table
+        assert table["rpm"].iloc[0] == 250 == kept.best()["rpm"]
+        keeps = float(table["P(retention >= 0.958)"].iloc[0])
+        assert keeps > 0.9
+        assert table["p_best"].iloc[0] == pytest.approx(keeps, abs=0.02)
+        assert table["p_best"].sum() == pytest.approx(1.0)
+        assert (table["expected_regret"].iloc[1:] > table["expected_regret"].iloc[0]).all()
+
+    def test_nothing_that_breaks_it_is_as_good(self, kept):
+        said = kept.progress(within=3.0)
+        assert said.equal == []
+        value = said.table.set_index("what")["value"]
+        assert value["P(the recommended setting is the best of those tried)"] > 0.9
+
+    def test_it_is_better_than_one_of_more_capacity_that_breaks_it(self, kept):
+        keeper, breaker = ({"rpm": r, "milling_min": t} for r, t in ((250, 10), (900, 35)))
+        found = kept.compare(keeper, breaker, equal_within=3.0)
+        assert found.p_better > 0.9 and found.p_equal < 0.05
+        assert found.difference == pytest.approx(-65, abs=5)  # of the capacity alone
+        assert "keeps every requirement" in found.sentence
+        assert kept.compare(breaker, keeper).p_better == pytest.approx(
+            1.0 - found.p_better, abs=0.05)  # of other draws
+
+
+class TestComparisons:
+    def test_two_of_several_outcomes_are_measured_on_the_front_of_all_tried(self):
+        made = doe.Campaign(SPACE, maximize=["capacity_mAh_g", "retention"], seed=1)
+        made.record(falling())
+        first, other = ({"rpm": r, "milling_min": t} for r, t in ((600, 50), (700, 15)))
+        ranked = made.rank().table.set_index("rpm")["p_best"]
+        assert ranked[600] > 0.8 > 0.1 > ranked[700]
+        assert made.compare(first, other).p_better > 0.9
+        near = made.compare(first, {"rpm": 602, "milling_min": 50}, equal_within=0.05)
+        assert near.p_equal > 0.95 and abs(near.high - near.low) < 0.05
+
+    @pytest.mark.parametrize(("wanted", "what"), [
+        ({"target": {"capacity_mAh_g": 140.0}}, "how close capacity_mAh_g is to 140"),
+        ({"maximize": "capacity_mAh_g", "robust": 2.0},
+         "capacity_mAh_g less 2 sd of the next cell"),
+        ({"minimize": "capacity_mAh_g", "robust": 0.5},
+         "capacity_mAh_g plus 0.5 sd of the next cell"),
+    ])  # fmt: skip
+    def test_the_sentence_says_of_what_the_difference_is(self, wanted, what):
+        made = doe.Campaign(SPACE, seed=1, **wanted)
+        made.record(falling()[[*SPACE.names, "kind", "capacity_mAh_g"]])
+        pair = ({"rpm": r, "milling_min": t} for r, t in ((600, 50), (700, 15)))
+        assert made.compare(*pair).sentence.endswith(f"The difference is that of {what}.")
+
+
+def test_a_reason_says_how_well_the_mean_of_the_outcome_is_known():
+    """Of a target the worth is the distance to it, of which less is known than of the mean."""
+    made = doe.Campaign(SPACE, seed=1, target={"viscosity_Pa_s": 0.6})
+    for cell in "ab":
+        table = measured(START)[[*SPACE.names, "kind", "viscosity_Pa_s"]]
+        made.record(table.assign(cell=cell, batch=[f"b{k}" for k in range(len(table))]))
+    for row in made.suggest(3).to_dict("records"):
+        told = re.search(r"known to \+/- ([\d.e-]+)|not sure here \(sd ([\d.e-]+)", row["reason"])
+        if told:
+            wide = (row["predicted_high"] - row["predicted_low"]) / 3.29
+            assert float(told[1] or told[2]) == pytest.approx(wide, rel=0.35)
+
+
+@pytest.mark.parametrize(("wanted", "message"), [
+    ({"target": "visc"}, r"target='visc': .*write target=\{outcome: value\}"),
+    ({"target": 0.45}, r"write target=\{outcome: value\}"),
+    ({"goals": doe.Goal("visc", "larger", 0.0, 1.0, 1.0)}, r"write goals=\[\.\.\.\]"),
+    ({"maximize": 3}, "maximize=3 must be a column name"),
+    ({"maximize": "visc", "require": 3}, "require=3 is no list of rules"),
+])  # fmt: skip
+def test_slips_in_goals_are_named(wanted, message):
+    with pytest.raises(doe.CampaignError, match=message):
+        doe.Campaign(SPACE, unit="1", **wanted)
+
+
+def test_numbers_out_of_a_table_are_numbers():
+    made = goals(target={"visc": np.int64(3)}, robust=np.float32(1.0))
+    assert (made.aims[0].target, made.robust) == (3.0, 1.0)
+
+
+def test_slips_in_questions_are_named():
+    made = campaign(maximize="capacity_mAh_g")
+    one, other = ({"rpm": r, "milling_min": 20} for r in (300, 500))
+    for ask, message in (
+        (lambda: made.progress(within=None), "within=None must be above 0"),
+        (lambda: made.progress(within=3, price="2"), "price='2' must be a number"),
+        (lambda: made.progress(within=3, price=doe.Prices(run=1)), "price=.* must be a number"),
+        (lambda: made.compare(one, other, equal_within="3"), "equal_within='3' must be a number"),
+        (lambda: made.rank(level="0.9"), "level='0.9' must lie between 0 and 1"),
+    ):
+        with pytest.raises(doe.CampaignError, match=message):
+            ask()
+
+
+def test_a_share_is_said_without_a_unit():
+    made = doe.Campaign(SPACE, seed=4, maximize="score", unit="1")
+    made.record(START.assign(kind="simulated", score=START["rpm"] / 1000.0))
+    said = made.progress(within=0.05, price=0.01).sentence
+    assert re.search(r"experiments: [\d.e-]+; the recommended", said), said
+
+
+@pytest.mark.parametrize("wanted", [
+    {"maximize": "a"}, {"minimize": "a", "require": {"b >= 0.5": 0.9}, "robust": 1.0},
+    {"target": {"a": 2.0}, "cost": "1 + rpm", "prices": doe.Prices(run=2.0)},
+    {"maximize": ["a", "b"], "minimize": "c"}, {"maximize": "a", "decide": "rpm"},
+    {"wanted": [doe.Goal("a", "larger", 0.0, 1.0, 2.0),
+                doe.Goal("b", "target", 0.0, 2.0, 1.0, 1.0)]},
+])  # fmt: skip
+def test_keywords_declare_the_same_goals_again(wanted):
+    made = goals(**wanted)
+    said = made.keywords()
+    said = {"wanted" if word == "goals" else word: given for word, given in said.items()}
+    assert goals(**said) == made

@@ -468,3 +468,15 @@ def test_bad_input(table, options, said):
 def test_bad_prices(bad):
     with pytest.raises(doe.CampaignError):
         doe.Prices(**bad)
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"budget": "5"}, "budget='5' must be a price"),
+    ({"blocks": {"lot": 2}}, "needs two or more different levels"),
+    ({"blocks": ["A", "B"]}, "blocks=.* is no mapping"),
+    ({"gain": ["a"] * 4}, "gain needs one number for each of 4"),
+    ({"seed": -1}, "seed=-1 must be a whole number of 0 or more"),
+])  # fmt: skip
+def test_slips_in_a_plan_are_named(given, message):
+    with pytest.raises(doe.CampaignError, match=message):
+        doe.plan(SPACE, some(4), doe.Prices(run=1.0), **given)
