@@ -149,7 +149,12 @@ def _mend(text: str, spec: Column) -> str:
         return f"; write {a} and put {b} into a column {x}_sd"
     if found := re.fullmatch(rf"({_PLAIN})\s*(?:-|–|\.\.|to|bis)\s*({_PLAIN})", text):
         a, b = (t.replace(",", ".") for t in found.groups())
-        return f"; leave it empty and put {a} and {b} into columns {x}_low and {x}_high"
+        middle, half = (float(a) + float(b)) / 2, abs(float(b) - float(a)) / 2
+        return (
+            f"; write the middle, {middle:g}, and put half the width, {half:g}, into a column "
+            f"{x}_sd; or, of a printed range, leave it empty and put {a} and {b} into columns "
+            f"{x}_low and {x}_high"
+        )
     if spec.unit in ("1", "%") and (found := re.fullmatch(rf"({_PLAIN})\s*%", text)):
         share = float(found[1].replace(",", ".")) / (1 if spec.unit == "%" else 100)
         return f"; write {share:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from .state import OPEN, State
 if TYPE_CHECKING:
     from .space import Space
 
-PLAN_ONLY = ("block", "day", "position", "role", "changes", "price", "total")
+RUN = "planned_run"
+"""Column of a plan's form: the run that results will name of a control cell."""
+PLAN_ONLY = ("block", "day", "position", "role", "changes", "price", "total", RUN)
 """Columns of a plan's table that are no results."""
 ORDER = "order"
 """Column of the suggestions that says in which order to run them; no result."""
@@ -62,17 +65,21 @@ def completed(
     return filled, problems
 
 
-def with_batches(table: Any, state: State) -> tuple[pd.DataFrame, list[str]]:
+def with_batches(
+    table: Any, declaration: Declaration, state: State
+) -> tuple[pd.DataFrame, State, list[str]]:
     """The table with no batch of a suggestion left empty, and notes on what was assumed.
 
     An empty batch is the one recorded of the suggestion, else named of it in the table, and that of
     the cell if it is known already; of several the first, which a note says; where there is none,
-    it is named after the suggestion.
+    it is named after the suggestion. In the state that comes along, what was weighed before its
+    batch had a name is of the batch named since.
     """
     if "suggestion" not in table or not table["suggestion"].notna().any():
-        return table, []
+        return table, state, []
     made = table.assign(batch=table.get("batch")).astype({"batch": object})
-    notes: dict[str, None] = {}
+    state, said = _named_since(made, declaration, state)
+    notes = dict.fromkeys(said)
     for label in made.index[made["suggestion"].notna() & made["batch"].isna()]:
         name, cell = made.at[label, "suggestion"], made.loc[label].get("cell")
         rows: Any = state.rows[state.rows["suggestion"] == name]
@@ -88,7 +95,61 @@ def with_batches(table: Any, state: State) -> tuple[pd.DataFrame, list[str]]:
                 f"{listing(known)}; if it is of another, take it back and name it in the column "
                 "'batch'"
             )
-    return made, list(notes)
+    return made, state, list(notes)
+
+
+def _named_since(table: Any, declaration: Declaration, state: State) -> tuple[State, list[str]]:
+    """The state with what was weighed or begun under a suggestion's own name as the first batch
+    that is named of it, and notes.
+
+    A batch that says itself what it is made of is another one, and so is a second.
+    """
+    rows: Any = state.rows
+    if "batch" not in rows or "status" not in rows:
+        return state, []
+    every = weighing.known(declaration.space)
+    masses = list(dict.fromkeys(n for w in every for n in w.masses))
+    parts = [n for w in every for n in w.factors]
+    read = [c for c in rows if is_reading(str(c), declaration.outcomes)]
+    waits = (rows["batch"] == rows["suggestion"]) & (rows["status"] == "running")
+    waits &= rows[read].isna().all(axis=1)
+    rows, notes = rows.copy(), []
+    for name in table["suggestion"].dropna().unique():
+        own = rows["suggestion"] == name
+        held = [n for n in masses if n in rows and rows.loc[own, n].notna().any()]
+        begun = rows[own & waits]
+        if not held and begun.empty:
+            continue
+        known = [b for b in rows.loc[own, "batch"].dropna().unique() if b != name]
+        here = table[table["suggestion"] == name]
+        new = [b for b in here["batch"].dropna().unique() if b != name and b not in known]
+        since = None
+        if len(begun):
+            last = begun.iloc[-1][declaration.space.names]
+            made = rows[own & rows["batch"].isin(known)]
+            alike = made[(made[declaration.space.names] == last).all(axis=1)]
+            since = alike["batch"].iloc[0] if len(alike) else None
+            if not known:
+                since = next((b for b in new if not _gives(here, b, [*masses, *parts])), None)
+        word = "was weighed" if held else "is running"
+        for batch in new:
+            if batch == since:
+                notes.append(f"{name}: {batch} taken to be what {word} for {name}")
+            elif not _gives(here, batch, masses):
+                other = since or listing(rows.loc[own, "batch"].dropna().unique())
+                notes.append(
+                    f"{name}: {batch} taken to be as suggested or given; what {word} is of batch "
+                    f"{other}. If {batch} is that powder, take the row back and name it {other}"
+                )
+        if since is not None:
+            rows.loc[own & waits, "batch"] = since
+    return replace(state, rows=rows), notes
+
+
+def _gives(table: Any, batch: Any, names: list[str]) -> bool:
+    """Whether a row of a batch has a value in one of the columns."""
+    here = table.loc[table["batch"] == batch, [n for n in names if n in table]]
+    return bool(here.notna().any(axis=None))
 
 
 def weighed(row: Any, space: Space, plan: Any) -> bool:
@@ -101,12 +162,46 @@ def weighed(row: Any, space: Space, plan: Any) -> bool:
     return False
 
 
-def from_plan(table: Any, outcomes: tuple[str, ...], state: State) -> pd.DataFrame:
+def with_control_names(table: Any, state: State) -> pd.DataFrame:
+    """A whole plan with the ``batch``, the ``cell`` and the run (`RUN`) of its control cells.
+
+    A block's control cells are one batch, named after the block's first suggestion, with a number
+    where recorded rows have that name. They are of the run whose settings they share, else of one
+    of that name.
+    """
+    control = table["role"] == "control"
+    if not control.any():
+        return table
+    given = {n: table.get(n, pd.Series(None, index=table.index)) for n in ("batch", "cell", RUN)}
+    made = table.assign(**{n: v.astype(object) for n, v in given.items()})
+    batches = set(state.rows["batch"].dropna()) if "batch" in state.rows else set()
+    for number, label in enumerate(table.index[control], 1):
+        first, shared = (_first_with(table, label, n) for n in ("block", "run"))
+        name = _names(f"control with {first}", batches)[-1]
+        run = name if shared is None else state.suggestions.at[shared, "run"]
+        for column, value in (("batch", name), ("cell", f"{name}, {number}"), (RUN, run)):
+            if none(made.at[label, column]):
+                made.at[label, column] = value
+    return made
+
+
+def _first_with(table: Any, label: Any, name: str) -> Any:
+    """The first suggestion of a cell's block or run, as far as it is in the table; else None."""
+    same = table[name] == table.at[label, name]
+    return min(table.loc[same, "suggestion"].dropna(), default=None)
+
+
+def from_plan(table: Any, where: str, outcomes: tuple[str, ...], state: State) -> pd.DataFrame:
     """A plan's table with readings written into it, as results; any other table as it is.
 
-    What only a plan knows (prices, positions, numbers of runs) is left out. Control cells get the
-    name of their block's first suggestion, with a number where cells of an earlier plan have it,
-    and wait for another time where nothing was read.
+    What only a plan knows (prices, positions, numbers of runs) is left out. Control cells keep the
+    names of the form; without them they get that of their block's first suggestion, with a number
+    where cells of an earlier plan have it. They wait for another time where nothing was read.
+
+    Raises
+    ------
+    TableError
+        If control cells have no name, and no suggestion of their block is in the table.
     """
     if not {"role", "changes", "position", "run", "block"} <= {str(c) for c in table.columns}:
         return table
@@ -115,32 +210,46 @@ def from_plan(table: Any, outcomes: tuple[str, ...], state: State) -> pd.DataFra
     for name in ("batch", "cell"):
         if name not in made:
             made[name] = None
-    asked: Any = table.get("suggestion", pd.Series(None, index=table.index))
+    table = table.assign(suggestion=table.get("suggestion"), **{RUN: table.get(RUN)})
     control = table["role"] == "control"
     readings = [c for c in made.columns if is_reading(str(c), outcomes)]
-    # a plan is made of what is open: a table with another suggestion goes on with an earlier one
-    known: Any = state.suggestions["state"]
-    closed = known.index[~known.isin(OPEN)]
-    earlier = bool(asked.isin(closed).any())
-    blocks: dict[str, str] = {}
-    for label in table.index[control]:
-        with_it = [
-            min((s for s in asked[table[n] == table.at[label, n]] if not none(s)), default=None)
-            for n in ("block", "run")
-        ]
-        name = f"control with {with_it[0]}"
-        if name not in blocks:
-            cells = made[control & (table["block"] == table.at[label, "block"])]
-            blocks[name] = _name_block(name, cells[["cell", *readings]], state.rows, earlier)
-        name = blocks[name]
-        made.at[label, "run"] = with_it[1] or name
-        if none(made.at[label, "batch"]):
-            made.at[label, "batch"] = name
-        if none(made.at[label, "cell"]):
-            made.at[label, "cell"] = f"{name}, {list(table.index[control]).index(label) + 1}"
     silent = control & made[readings].isna().all(axis=1)
     if "status" in made:
         silent &= made["status"].isna()
+    # a plan is made of what is open: a table with another suggestion goes on with an earlier one
+    known: Any = state.suggestions["state"]
+    closed = known.index[~known.isin(OPEN)]
+    earlier = bool(table["suggestion"].isin(closed).any())
+    blocks: dict[str, str] = {}
+    problems = []
+    for number, label in enumerate(table.index[control], 1):
+        first, shared = (_first_with(table, label, n) for n in ("block", "run"))
+        name = made.at[label, "batch"]
+        if silent[label]:
+            continue
+        if first is not None:
+            name = f"control with {first}"
+            if name not in blocks:
+                cells = made[control & (table["block"] == table.at[label, "block"])]
+                blocks[name] = _name_block(name, cells[["cell", *readings]], state.rows, earlier)
+            name = blocks[name]
+        elif none(name):
+            problems.append(
+                data.Problem(
+                    label, "batch", "nothing",
+                    "a name for the control cells of this block, since no suggestion of it is in "
+                    "the table; record the plan as a whole, or write one name for all of them",
+                )
+            )  # fmt: skip
+            continue
+        run = table.at[label, RUN]
+        made.at[label, "run"] = (shared or name) if none(run) else run
+        if none(made.at[label, "batch"]):
+            made.at[label, "batch"] = name
+        if none(made.at[label, "cell"]):
+            made.at[label, "cell"] = f"{name}, {number}"
+    if problems:
+        raise data.TableError(where, problems)
     empty = [n for n in ("batch", "cell", "run") if made[n].isna().all()]
     return pd.DataFrame(made[~silent]).drop(columns=empty)
 
@@ -151,10 +260,7 @@ def _name_block(name: str, cells: Any, rows: Any, earlier: bool) -> str:
     Cells that go on with an ``earlier`` plan, or are recorded already (which will be refused),
     keep the name that these have.
     """
-    batches = set(rows["batch"].dropna()) if "batch" in rows else set()
-    names = [name]
-    while names[-1] in batches:
-        names.append(f"{name} ({len(names) + 1})")
+    names = _names(name, set(rows["batch"].dropna()) if "batch" in rows else set())
     if len(names) == 1 or earlier:
         return names[-1] if len(names) == 1 else names[-2]
     old = rows[rows["batch"].isin(names)]
@@ -169,6 +275,14 @@ def _name_block(name: str, cells: Any, rows: Any, earlier: bool) -> str:
         if same.any():
             return str(old["batch"].to_numpy()[same][-1])
     return names[-1]
+
+
+def _names(name: str, batches: set[Any]) -> list[str]:
+    """The name with numbers, up to the first that no batch has."""
+    names = [name]
+    while names[-1] in batches:
+        names.append(f"{name} ({len(names) + 1})")
+    return names
 
 
 def is_reading(name: str, outcomes: tuple[str, ...]) -> bool:

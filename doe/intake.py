@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 
 from .. import data
+from ..data import entries
 from ..data.reading import read_rows
 from . import completion, weighing, withdrawal
+from . import factors as fac
 from .declaration import Declaration, plain
 from .errors import CampaignError, did_you_mean, listing
 from .factors import Factor
+from .readings import is_bound
 from .state import State, remembered
 from .store import Event
 
@@ -33,7 +36,11 @@ def read_results(results: object, declaration: Declaration) -> tuple[pd.DataFram
         known = pd.concat([completion.PLAN_COLUMNS, declaration.columns(needed=False)])
         return read_rows(path, known), path.name  # rows as a person counts them in the file
     if isinstance(results, pd.DataFrame):
-        table = results.copy()
+        known = ["suggestion", *data.COLUMNS, *declaration.columns(needed=False)["name"]]
+        named = [entries.text(n) for n in results.index.names]
+        headers = {entries.text(c) for c in results.columns}
+        levels = [i for i, n in enumerate(named) if n in known and n not in headers]
+        table = results.reset_index(level=levels) if levels else results.copy()
     elif isinstance(results, pd.Series):
         table = results.to_frame().T
     elif isinstance(results, Mapping):
@@ -81,18 +88,20 @@ def check_results(
     CampaignError
         If there is nothing to record.
     """
-    table = table.drop(columns=[c for c in table.columns if str(c).startswith("predicted_")])
+    table = _with_headers(table, where)
     if "suggestion" in table and completion.ORDER in table and completion.has_order(declaration):
         table = table.drop(columns=completion.ORDER)
     table = table.astype(object).where(table.notna(), None)
-    table = completion.from_plan(table, declaration.outcomes, state)
+    table = completion.from_plan(table, where, declaration.outcomes, state)
     _check_suggestions(table, where, state)
     table = _without_suggested_reasons(table, state)
     # misspelt columns and bad cells are told before anything is said to be missing
     table = data.validate(table, declaration.columns(needed=False), where=where)
+    if not again and (ranges := _ranges(table, declaration)):
+        raise data.TableError(where, ranges)
     table, notes = _without_empty(table, declaration, state)
-    table, assumed = completion.with_batches(table, state)
-    filled, impossible = completion.completed(table, declaration, state)
+    table, known, assumed = completion.with_batches(table, declaration, state)
+    filled, impossible = completion.completed(table, declaration, known)
     if impossible:
         raise data.TableError(where, impossible)
     wanted = declaration.columns(needed=True)
@@ -101,12 +110,24 @@ def check_results(
     rows = [{k: plain(v) for k, v in r.items()} for r in clean.to_dict("records")]
     rows = [{str(k): v for k, v in r.items() if v is not None and v == v} for r in rows]
     if not again:
+        problems += _off_scale(clean, declaration)
         problems += _repeated(rows, list(clean.index), state)
     if problems:
         raise data.TableError(where, problems)
     if not again and len(state.rows):
         _check_together(clean, wanted, where, state)
     return rows, notes + assumed + _notes(clean, declaration, state)
+
+
+def _with_headers(table: Any, where: str) -> pd.DataFrame:
+    """The table without predictions, its headers as `data.validate` reads them, each once."""
+    table = table.set_axis([entries.text(c) or "" for c in table.columns], axis=1)
+    table = table.loc[:, [not c.startswith("predicted_") for c in table.columns]]
+    twice = dict.fromkeys(table.columns[table.columns.duplicated()])
+    if twice:
+        told = "two columns have this name; rename one"
+        raise data.TableError(where, [data.Problem(None, name, None, told) for name in twice])
+    return table
 
 
 def _check_suggestions(table: Any, where: str, state: State) -> None:
@@ -177,6 +198,28 @@ def _without_empty(
     return table[~empty], notes
 
 
+def _ranges(table: Any, declaration: Declaration) -> list[data.Problem]:
+    """Ranges in the place of a reading, which a campaign without a model cannot learn from."""
+    if declaration.model_body is not None:
+        return []
+    exempt = completion.equals(table, "status", ("failed", "abandoned"))
+    exempt |= completion.equals(table, "kind", ("statement",))
+    problems = []
+    for name in declaration.outcomes:
+        ends = [n for n in (f"{name}_low", f"{name}_high") if n in table]
+        alone = ~exempt & table[ends].notna().any(axis=1)
+        if name in table:
+            alone &= table[name].isna()
+        for label in table.index[alone]:
+            given = [float(v) for v in table.loc[label, ends] if not completion.none(v)]
+            told = "one reading; put the middle of the range here and half its width into a column "
+            told += f"{name}_sd"
+            if len(given) == 2:
+                told += f": {sum(given) / 2:g} and {abs(given[1] - given[0]) / 2:g}"
+            problems.append(data.Problem(label, name, "a range alone", told))
+    return problems
+
+
 def _masses(row: Any, declaration: Declaration) -> list[str]:
     """Columns of masses that a row gives."""
     every = dict.fromkeys(n for w in weighing.known(declaration.space) for n in w.masses)
@@ -242,6 +285,29 @@ def _slips(table: Any, declaration: Declaration) -> list[data.Problem]:
         if {*mixture.names} <= {*table.columns}:
             whole = table[mixture.names].dropna()
             problems += [data.Problem(*said) for said in mixture.slips(whole)]
+    return problems
+
+
+def _off_scale(table: Any, declaration: Declaration) -> list[data.Problem]:
+    """Numbers that have no place on the scale of their factor: nothing could be learned there."""
+    exempt = completion.equals(table, "kind", ("statement",))
+    exempt |= completion.equals(table, "status", ("abandoned",))
+    problems = []
+    for factor in declaration.space.factors:
+        if factor.kind == "text" or not (factor.log or factor.sqrt) or factor.name not in table:
+            continue
+        told = table.loc[~exempt, factor.name].dropna()
+        told = told[~fac.is_void(factor, told)]
+        for label, value in told[told <= 0 if factor.log else told < 0].items():
+            least, scale = ("above 0", "log") if factor.log else ("of 0 or more", "sqrt")
+            also = " (sqrt=True takes 0)" if factor.log and value == 0 else ""
+            problems.append(
+                data.Problem(
+                    label, factor.name, value,
+                    f"a number {least}, as the space has {scale}=True there; leave the row out, or "
+                    f"record it in a campaign whose space has another scale{also}",
+                )
+            )  # fmt: skip
     return problems
 
 
@@ -315,6 +381,15 @@ def _notes(clean: Any, declaration: Declaration, state: State) -> list[str]:
         notes += [f"outside the space: {text}" for text in outside]
     if "suggestion" in clean:
         notes += _departures(clean, declaration, state)
+    for name in declaration.outcomes:
+        bound = is_bound(clean, name)
+        if not bound.any() or name in getattr(declaration.model, "bounds", ()):
+            continue
+        for label in clean.index[bound & clean[name].notna()]:
+            notes.append(
+                f"row {label}: {name} is a bound ({clean.at[label, f'{name}_censored']} "
+                f"{clean.at[label, name]:g}); kept, not used for suggestions"
+            )
     for name in declaration.conditions:
         other = clean[name].notna() & (clean[name] != declaration.fixed[name])
         for label in clean.index[other]:

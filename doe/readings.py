@@ -130,11 +130,13 @@ def readings(
 ) -> Readings:  # fmt: skip
     """Readings of ``objective`` in rows at the ``fixed`` condition whose factors are all known.
 
+    What is only a bound (`is_bound`) is none.
+
     Of the columns in ``memory`` (`MEMORY`) rows may have another value than the fixed one: another
     mill is a related task then, and not left out.
     """
     value = _numbers(rows, objective, np.nan)
-    use = ~np.isnan(value) & all_given(rows, space.names)
+    use = ~np.isnan(value) & ~is_bound(rows, objective) & all_given(rows, space.names)
     for name, wanted in fixed.items():
         if name not in rows.columns or name in space.names or name in memory:
             continue
@@ -167,6 +169,11 @@ def blind_to(rows: pd.DataFrame, known: Iterable[str]) -> list[str]:
         if count > 1:
             told.append(f"{name} differs among the readings ({count} of them): {BLIND}")
     return told
+
+
+def is_bound(rows: pd.DataFrame, outcome: str) -> np.ndarray:
+    """Where a reading is only a bound, as its ``_censored`` says, shape (n,)."""
+    return _text(rows, f"{outcome}_censored") != ""
 
 
 def all_given(rows: pd.DataFrame, names: list[str]) -> np.ndarray:

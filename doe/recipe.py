@@ -71,7 +71,7 @@ class Recipe:
     Raises
     ------
     DoeError
-        If a number is impossible.
+        If a number is impossible, or there are more or fewer suggestions than minutes.
     """
 
     electrolyte_parts: float
@@ -95,7 +95,16 @@ class Recipe:
             if not (math.isfinite(value) and value > 0):
                 raise DoeError(f"{name}={value!r} must be a number above 0")
         object.__setattr__(self, "density", {**USUAL_DENSITY, **self.density})
-        object.__setattr__(self, "minutes", tuple(sorted(float(m) for m in self.minutes)))
+        minutes, ids = [float(m) for m in self.minutes], tuple(self.suggestions)
+        if minutes and ids and len(minutes) != len(ids):
+            raise DoeError(
+                f"minutes are {len(minutes)} and suggestions {len(ids)}; give one suggestion for "
+                "each of the minutes, in the same order"
+            )
+        order = sorted(range(len(minutes)), key=minutes.__getitem__)
+        object.__setattr__(self, "minutes", tuple(minutes[k] for k in order))
+        if minutes and ids:
+            object.__setattr__(self, "suggestions", tuple(ids[k] for k in order))
         if self.solid_volume_mL > self.chamber_mL:
             raise DoeError(
                 f"solid_volume_mL={self.solid_volume_mL:g} is more than the chamber's "

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .. import data
-from . import control, planning, plots, pressing, weighing
+from . import completion, control, planning, plots, pressing, weighing
 from . import state as states
 from .declaration import Declaration, plain
 from .errors import CampaignError, listing, unknown
@@ -68,8 +68,9 @@ def planned(
     """`planning.plan` of the open suggestions, with the campaign's control recipe, a seed drawn
     from its own and from what is open, and what may only rise within a run.
 
-    Its table has an empty column for each outcome: the form that readings are written into. Where
-    not everything may fit, suggestions matter by their expected gain if all have one. Settings cost
+    Its table has an empty column for each outcome: the form that readings are written into. Control
+    cells have the names there that results will have, be it recorded whole or in parts. Where not
+    everything may fit, suggestions matter by their expected gain if all have one. Settings cost
     what the declaration says, unless another ``cost`` is given, or None.
 
     Raises
@@ -106,7 +107,8 @@ def planned(
         )  # fmt: skip
     prices = prices or declaration.goals.prices
     made = planning.plan(declaration.space, settings, prices, **given)
-    form = made.table.assign(**dict.fromkeys(declaration.goals.outcomes, np.nan))
+    form = completion.with_control_names(made.table, state)
+    form = form.assign(**dict.fromkeys(declaration.goals.outcomes, np.nan))
     left = made.left_out[["suggestion", *names]]
     return replace(made, table=form, left_out=left, notes=[*made.notes, *said])
 

@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from .. import data
+from ..data import entries
+from . import factors as fac
 from . import plots, weighing, withdrawal
 from .declaration import Declaration
 from .errors import CampaignError, counted, unknown
 from .factors import Integer
 from .goals import Goals
-from .readings import MEMORY
+from .readings import MEMORY, is_bound
 from .store import Event
 
 BATCH = "predicted_batch_sd"
@@ -156,13 +158,16 @@ def remembered(declaration: Declaration) -> Sequence[str]:
 def learned(state: State, declaration: Declaration) -> pd.DataFrame:
     """Rows that a strategy learns from: finished, comparable, every factor given.
 
-    Those of another mill are a related task where no model tells mills apart.
+    Those of another mill are a related task where no model tells mills apart. The baselines get no
+    row whose objective is only a bound.
 
     With ``options={"statements": True}`` and a model, published statements come along.
     """
     rows: Any = state.rows
     good = usable(rows) & at_conditions(rows, declaration, remembered(declaration))
     good &= rows[declaration.space.names].notna().all(axis=1).to_numpy()
+    if declaration.strategy != "bayes":
+        good &= ~is_bound(rows, declaration.objective)
     wanted = declaration.options.get("statements") and declaration.model_body is not None
     if wanted and "kind" in rows:
         good |= (rows["kind"] == "statement").to_numpy()
@@ -172,7 +177,8 @@ def learned(state: State, declaration: Declaration) -> pd.DataFrame:
 def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
     """Distinct settings with a reading of the objective, in the order of their first reading.
 
-    A composition that was weighed as well as a recipe can tell counts as the planned one.
+    A composition that was weighed as well as a recipe can tell counts as the planned one. What is
+    only a bound is no reading.
 
     Returns
     -------
@@ -182,6 +188,7 @@ def tried(rows: Any, declaration: Declaration) -> pd.DataFrame:
     names = declaration.space.names
     rows = weighing.as_planned(rows, declaration.space)
     good = usable(rows) & at_conditions(rows, declaration)
+    good &= ~is_bound(rows, declaration.objective)
     part = rows[good & rows[declaration.objective].notna().to_numpy()]
     part = part.dropna(subset=names)
     if part.empty:
@@ -309,7 +316,10 @@ def setting(given: Any, state: State, declaration: Declaration) -> pd.DataFrame:
     Raises
     ------
     CampaignError
-        If there is no such suggestion, or it is neither an id nor a setting.
+        If there is no such suggestion, it is neither an id nor one setting, or a text is none of
+        its factor's values.
+    SpaceError
+        If a factor is missing or is no number.
     """
     names = declaration.space.names
     if isinstance(given, str):
@@ -322,8 +332,33 @@ def setting(given: Any, state: State, declaration: Declaration) -> pd.DataFrame:
         source = ran.iloc[0] if len(ran) else state.suggestions.loc[given]
         return pd.DataFrame([{n: source[n] for n in names}])
     if isinstance(given, (Mapping, pd.Series)):
-        return declaration.space.frame(given).loc[:, names].reset_index(drop=True)
+        several = [k for k, v in dict(given).items() if np.ndim(v) and np.size(v) != 1]
+        if several:
+            raise CampaignError(
+                f"{several[0]} has {np.size(given[several[0]])} values, and one setting is wanted; "
+                "give one value for each factor"
+            )
+        return _checked(declaration.space.frame(given).loc[:, names].reset_index(drop=True),
+                        declaration)  # fmt: skip
     raise CampaignError(
         f"{given!r} is neither the id of a suggestion nor a setting; write 's0001' or "
         f"{{{names[0]!r}: ...}}"
     )
+
+
+def _checked(settings: Any, declaration: Declaration) -> pd.DataFrame:
+    """Settings as results are read: texts tidied and among the values, numbers as numbers."""
+    for factor in declaration.space.factors:
+        given = settings[factor.name]
+        if factor.kind != "text":
+            numbers = fac.numeric(factor, given)
+            if not pd.api.types.is_numeric_dtype(given):
+                settings[factor.name] = numbers
+            continue
+        assert factor.levels is not None
+        values = pd.Series([entries.text(v) for v in given], dtype=object)
+        wrong = [v for v in values if not fac.contains(factor, pd.Series([v], dtype=object)).all()]
+        if wrong:
+            raise CampaignError(unknown(wrong[0], factor.levels, f"value of {factor.name}"))
+        settings[factor.name] = values
+    return settings

@@ -126,6 +126,49 @@ def test_control_cells_of_a_plan_that_were_not_read_wait():
     assert len(campaign.suggest(1)) == 4
 
 
+class TestPartsOfAPlan:
+    """Names of control cells are those of the whole plan, whatever part of it is recorded."""
+
+    def begun(self, rpm=None):
+        space = doe.Space([doe.Real("rpm", 200, 1000, hard=True) if rpm is None else
+                           doe.Choice("rpm", rpm, hard=True), doe.Real("milling_min", 5, 60)],
+                          per_run=4)  # fmt: skip
+        campaign = doe.Campaign(space, maximize="capacity_mAh_g", seed=1)
+        campaign.suggest(12)
+        campaign.control({"rpm": 500.0, "milling_min": 20.0})
+        form: Any = campaign.plan(blocks={"lot": ["A", "B", "C"]}).table
+        return campaign, form.assign(capacity_mAh_g=np.arange(len(form)) + 100.0)
+
+    def recorded(self, campaign):
+        rows: Any = campaign.results().sort_values("capacity_mAh_g")
+        return rows[["batch", "run", "cell"]].fillna("").to_numpy().tolist()
+
+    @pytest.mark.parametrize("rpm", [None, [400.0, 500.0]])
+    def test_the_control_cells_alone_are_a_batch_for_each_block(self, rpm, tmp_path):
+        whole, form = self.begun(rpm)
+        whole.record(form)
+        parts, same = self.begun(rpm)
+        control = same["role"] == "control"
+        same[control].to_csv(tmp_path / "control.csv", index=False)
+        told: Any = parts.record(tmp_path / "control.csv")
+        assert told["batch"].nunique() == same["block"].nunique() == 3
+        for _, block in same[~control].groupby("block"):
+            parts.record(block)
+        assert self.recorded(parts) == self.recorded(whole)
+        assert len(parts.chart().table) == 3
+
+    def test_without_names_and_suggestions_of_the_block_they_are_refused(self):
+        campaign, form = self.begun()
+        bare = form.drop(columns=["batch", "cell", "planned_run"])
+        control = bare["role"] == "control"
+        with pytest.raises(data.TableError, match=r"'batch'.*record the plan as a whole"):
+            campaign.record(bare[control])
+        assert campaign.results().empty
+        told: Any = campaign.record(bare[control].assign(batch=["x", "y", "z"]))
+        assert told["run"].tolist() == ["x", "y", "z"]
+        assert told["cell"].nunique() == 3
+
+
 class TestFactorsOfRuns:
     """Jars of one mill turn at one speed; each may hold beads of its own."""
 

@@ -103,10 +103,18 @@ def test_the_card_says_what_to_do_in_order():
     assert steps == [
         "1. Premix 0.10 g carbon black with 3.96 g electrolyte: 5000 1/min, 10 min.",
         "2. Add 15.83 g active material.",
-        "3. Mix at 10000 1/min; take samples after 5 min (s0001), 60 min (s0002), and weigh each "
+        "3. Mix at 10000 1/min; take samples after 5 min (s0002), 60 min (s0001), and weigh each "
         "one.",
     ]
     assert "Balance: 0.01 g" in text
+
+
+def test_suggestions_stay_with_their_minutes():
+    card = Recipe(20, 0.5, minutes=(15, 5, 60), suggestions=("s0001", "s0002", "s0003"))
+    assert card.minutes == (5, 15, 60)
+    assert card.suggestions == ("s0002", "s0001", "s0003")
+    with pytest.raises(doe.DoeError, match="minutes are 2 and suggestions 3"):
+        Recipe(20, 0.5, minutes=(15, 5), suggestions=card.suggestions)
 
 
 def test_without_carbon_there_is_no_premix():

@@ -210,6 +210,51 @@ def test_what_was_weighed_is_kept_until_it_is_measured(calls):
     assert later["planned_active_fraction"][0] == asked["active_fraction"][1]
 
 
+def test_a_batch_that_is_named_with_its_reading_is_what_was_weighed(calls):
+    campaign = begin()
+    asked: Any = campaign.suggest(1)
+    masses = weighed(asked.iloc[0], active_fraction=1.1)
+    kept: Any = campaign.record({"suggestion": "s0001", **masses})
+    reading = {"suggestion": "s0001", "batch": "B1", "capacity_mAh_g": 150.0}
+    told: Any = campaign.record({**reading, "cell": "a"})
+    assert "s0001: B1 taken to be what was weighed for s0001" in told.attrs["notes"]
+    names = [*PARTS, *(f"planned_{n}" for n in PARTS)]
+    assert told[names].iloc[0].tolist() == kept[names].iloc[0].tolist()
+    later: Any = campaign.record({"suggestion": "s0001", "capacity_mAh_g": 151.0, "cell": "b"})
+    assert later["batch"].tolist() == ["B1"]
+    assert later[names].iloc[0].tolist() == kept[names].iloc[0].tolist()
+    second: Any = campaign.record({**reading, "batch": "B2", "cell": "c"})
+    assert second["active_fraction"][0] == asked["active_fraction"][0]
+    assert second.attrs["notes"][0].startswith("s0001: B2 taken to be as suggested or given; what "
+                                               "was weighed is of batch B1")
+    assert campaign.suggestions()["state"].tolist() == ["done"]
+
+
+def test_a_batch_that_says_what_it_is_made_of_is_none_that_was_weighed_before(calls):
+    campaign = begin()
+    asked: Any = campaign.suggest(2)
+    campaign.record([{"suggestion": s, **weighed(asked.iloc[k], active_fraction=1.1)}
+                     for k, s in enumerate(asked["suggestion"])])  # fmt: skip
+    own = weighed(asked.iloc[0], active_fraction=0.95)
+    told: Any = campaign.record({"suggestion": "s0001", "batch": "B1", **own,
+                                 "capacity_mAh_g": 150.0})  # fmt: skip
+    assert told["active_fraction"][0] == pytest.approx(own[MASSES[0]] / sum(own.values()))
+    assert not any("taken to be" in n for n in told.attrs["notes"])
+    sheet = asked.iloc[1:].assign(batch="B2", capacity_mAh_g=150.0)
+    given: Any = campaign.record(sheet)
+    assert given["active_fraction"].tolist() == [asked["active_fraction"][1]]
+    assert "s0002: B2 taken to be as suggested or given" in given.attrs["notes"][0]
+
+
+def test_a_named_batch_that_was_weighed_is_not_another_one_that_is_read(calls):
+    campaign = begin()
+    asked: Any = campaign.suggest(1)
+    masses = weighed(asked.iloc[0], active_fraction=1.1)
+    campaign.record({"suggestion": "s0001", "batch": "B1", **masses})
+    told = campaign.record({"suggestion": "s0001", "batch": "B2", "capacity_mAh_g": 150.0})
+    assert "what was weighed is of batch B1" in told.attrs["notes"][0]
+
+
 def test_a_file_and_a_retry_say_the_same(calls, tmp_path):
     path = tmp_path / "mix.db"
     campaign = begin(store=path)
