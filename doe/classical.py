@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .space import Space
 
 MOST = 20_000
+LISTED = 10
+"""Factors up to which aliased effects are named one by one."""
+NEAR = 0.125
+"""Share of its range by which a factor's own level may be off a coded one."""
 
 
 def full_factorial(space: Space, levels: int = 2) -> pd.DataFrame:
@@ -66,26 +70,46 @@ def fractional_factorial(
                 f"generators={generators!r} are {len(words)} words for {len(factors)} factors "
                 f"({', '.join(space.names)}); give one each"
             )
-        coded = _asked(lambda: pydoe.fracfact(generators))
+        coded = _asked(
+            lambda: pydoe.fracfact(generators), "write one word a factor, such as 'a b ab'"
+        )
+        if coded.shape[1] != len(factors):
+            raise SpaceError(
+                f"generators={generators!r} make {coded.shape[1]} columns for {len(factors)} "
+                "factors; write one word of letters each, such as 'a b ab'"
+            )
     elif len(factors) < 3:
         coded = pydoe.ff2n(len(factors))
     else:
         if resolution not in (3, 4, 5):
             raise SpaceError(f"resolution={resolution!r} must be 3, 4 or 5")
-        coded = _asked(lambda: pydoe.fracfact_by_res(len(factors), int(resolution)))
+        coded = _asked(
+            lambda: pydoe.fracfact_by_res(len(factors), int(resolution)), "take kind='d_optimal'"
+        )
     notes = []
-    if 2 < len(factors) <= 10 and len(coded) < 2 ** len(factors):
-        notes = _aliases(coded, space.names)
+    if len(factors) > 2 and len(coded) < 2 ** len(factors):
+        notes = (_aliases if len(factors) <= LISTED else _mixed)(coded, space.names)
     return _at(factors, coded), notes
 
 
-def plackett_burman(space: Space) -> pd.DataFrame:
-    """Two levels of each factor in as few runs as main effects need, a multiple of four."""
-    from pydoe import pbdesign
-
+def plackett_burman(space: Space) -> tuple[pd.DataFrame, list[str]]:
+    """Two levels of each factor in few runs, a multiple of four, and what main effects mix with."""
     factors = _plain(space, "plackett_burman")
     _need_two(factors)
-    return _at(factors, pbdesign(len(factors)))
+    coded = _screening(len(factors))
+    return _at(factors, coded), _mixed(coded, space.names)
+
+
+def _screening(factors: int) -> np.ndarray:
+    """The smallest design of main effects that there is for so many factors, or for more."""
+    from pydoe import pbdesign
+
+    for more in range(factors, 2 * factors + 4):  # a power of two is among them
+        try:
+            return np.asarray(pbdesign(more))[:, :factors]
+        except ValueError:  # not every multiple of four is known there
+            continue
+    raise SpaceError(f"no screening design of {factors} factors; take kind='d_optimal'")
 
 
 def central_composite(space: Space, face: str = "inscribed", center: int = 4) -> pd.DataFrame:
@@ -134,7 +158,10 @@ def _crossed(
             f"kind={kind!r} needs {least} factors that are numbers, this space has {len(numbers)}; "
             "take kind='full_factorial' or kind='d_optimal'"
         )
-    base = _at(numbers, coded(len(numbers)))
+    design = coded(len(numbers))
+    for i, f in enumerate(numbers):
+        _check_levels(f, design[:, i])
+    base = _at(numbers, design)
     parts = []
     for values in itertools.product(*(list(f.levels) for f in texts)):  # pyright: ignore
         parts.append(base.assign(**{f.name: v for f, v in zip(texts, values, strict=True)}))
@@ -167,6 +194,38 @@ def fac_levels(factor: fac.Factor) -> np.ndarray:
     return factor.levels
 
 
+def _check_levels(f: fac.Factor, coded: np.ndarray) -> None:
+    """Refuse a factor whose steps or values merge the coded levels, or set them much apart."""
+    wanted = _distinct(coded)
+    if f.levels is None or _reached(f, wanted).all():
+        return
+    faced = len(wanted) > 3 and _reached(f, np.array([0.0, 0.5, 1.0])).all()
+    mend = "take face='faced', or kind='d_optimal'" if faced else "take kind='d_optimal'"
+    needed = {3: "three", 5: "five"}.get(len(wanted), str(len(wanted)))
+    if len(f.levels) < len(wanted):
+        raise SpaceError(
+            f"{f.name} has {len(f.levels)} levels, and this design needs {needed}; {mend}"
+        )
+    inner = wanted[1:-1]  # the ends are levels always
+    far = scales.number(f, inner[~_reached(f, wanted)[1:-1]])
+    raise SpaceError(
+        f"{f.name} has no levels near {', '.join(f'{v:.4g}' for v in far)}, and this design needs "
+        f"{needed} apart from each other; {mend}"
+    )
+
+
+def _distinct(coded: np.ndarray) -> np.ndarray:
+    """The places on [0, 1] that a coded column takes, in rising order."""
+    return np.unique(np.round((coded + 1) / 2, 9))
+
+
+def _reached(f: fac.Factor, wanted: np.ndarray) -> np.ndarray:
+    """Where the nearest level is near, and no other place's too."""
+    found = scales.place(f, _from_places(f, wanted).astype(float))
+    alone = np.array([(np.abs(found - at) < 1e-9).sum() == 1 for at in found])
+    return alone & (np.abs(found - wanted) <= NEAR)
+
+
 def _spread(f: fac.Factor, levels: int) -> np.ndarray:
     if f.levels is not None and (f.kind == "text" or len(f.levels) <= levels):
         return f.levels
@@ -192,11 +251,12 @@ def _count(center: Any) -> int:
     return int(center)
 
 
-def _asked(make: Callable[[], Any]) -> np.ndarray:
+def _asked(make: Callable[[], Any], mend: str) -> np.ndarray:
     try:
         return np.asarray(make())
-    except ValueError as problem:
-        raise SpaceError(f"no such fractional factorial: {problem}") from None
+    except (ValueError, IndexError) as problem:
+        why = str(problem).rstrip(".")
+        raise SpaceError(f"no such fractional factorial: {why}; {mend}") from None
 
 
 def _aliases(coded: np.ndarray, names: list[str]) -> list[str]:
@@ -217,4 +277,28 @@ def _aliases(coded: np.ndarray, names: list[str]) -> list[str]:
         "aliased: " + ", ".join(f"{'-' if r < 0 else ''}{n}" for n, r in known)
         for known in sets
         if len(known) > 1
+    ]
+
+
+def _mixed(coded: np.ndarray, names: list[str]) -> list[str]:
+    """What main effects share with products of two factors, in one or two sentences."""
+    pairs = itertools.combinations(range(len(names)), 2)
+    products = np.array([coded[:, i] * coded[:, j] for i, j in pairs]).reshape(-1, len(coded))
+    most = np.abs(products @ coded).max(axis=0, initial=0.0) / len(coded)
+    wholly = most > 1 - 1e-9
+    partly = (most > 1e-9) & ~wholly
+    told = "; hold them for effects only where such products are small"
+    if wholly.any() or partly.any():
+        said = {"aliased": wholly, "aliased in part": partly}
+        return [
+            f"{what}: {which.sum()} of {len(names)} main effects with products of two factors{told}"
+            for what, which in said.items()
+            if which.any()
+        ]
+    signed = products * np.sign(products[:, :1])
+    sets = len(np.unique(signed, axis=0))
+    if sets == len(products):
+        return []
+    return [
+        f"aliased: products of two factors with each other, {len(products)} of them in {sets} sets"
     ]

@@ -116,17 +116,21 @@ def nothing(space: Space) -> SpaceError:
     bounds = ", ".join(f"{n} in {space_words.extent(space.factor(n))}" for n in list(used)[:SHOWN])
     within = f" ({bounds})" if bounds else ""
     hint = ""
-    if any("==" in space.rules[r].text for r in clash):
+    if any(space.rules[r].exact for r in clash):
         hint = "; a number is rarely hit exactly: write abs(a - b) <= tolerance for =="
     dropped, setting, gaps = _least(space, every, clash)
     told = ""
-    if setting is not None:
+    if setting is not None and not any(gaps):
+        told = f". Single settings keep it, such as {space_words.setting(space, setting)}"
+    elif setting is not None:
         broken = " and ".join(
             f"{space.rules[r]} (by {gap:.3g})" for r, gap in zip(dropped, gaps, strict=True)
         )
         told = f". Nearest: {space_words.setting(space, setting)} breaks only {broken}"
+    searched = "" if space.grid() is not None else ", as far as a search finds"
     problem = SpaceError(
-        f"no setting is feasible: {names} {verb}{within}. Widen a bound or a rule{hint}{told}"
+        f"no setting is feasible{searched}: {names} {verb}{within}. "
+        f"Widen a bound or a rule{hint}{told}"
     )
     problem.clash = [space.rules[r].text for r in clash]
     problem.nearest = None if setting is None else dict(setting)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import classical, fitted, optimal, plots, search, sk, space_words, terms
-from .errors import SpaceError, listing, unknown
+from .errors import SpaceError, counted, listing, unknown
 from .noted import noted
 from .space import Space
 
@@ -18,6 +18,8 @@ CLASSICAL = (
     "full_factorial", "fractional_factorial", "plackett_burman", "central_composite", "box_behnken"
 )  # fmt: skip
 OPTIMAL = ("d_optimal", "a_optimal", "i_optimal")
+CHOICES = 48
+"""Runs from which the least number that tells a model is sought."""
 UNLOOKED = "made without a look at what is to hold with a probability:"
 
 
@@ -27,6 +29,7 @@ def start(
     seed: int = 1,
     sampler: str = "lhs",
     beside: pd.DataFrame | None = None,
+    runs: int | None = None,
 ) -> pd.DataFrame:
     """`n` feasible settings that fill a space.
 
@@ -42,6 +45,8 @@ def start(
     sampler : {"lhs", "sobol", "halton", "hammersly", "grid"}
     beside : DataFrame, optional
         Settings that there are already: new ones keep away from them too.
+    runs : int, optional
+        Over how many runs they are spread; without it as many as `Space.per_run` asks for.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def start(
         are put together into runs.
     """
     rng = np.random.default_rng([seed, 6])
-    made, every = _filling(space, n, seed, sampler, beside, rng), space.grid()
+    made, every = _filling(space, n, seed, sampler, beside, rng, runs), space.grid()
     return made if every is None else _without_repeats(space, made, every, n, beside, rng)
 
 
@@ -103,6 +108,7 @@ def _filling(
     sampler: str,
     beside: pd.DataFrame | None,
     rng: np.random.Generator,
+    runs: int | None,
 ) -> pd.DataFrame:
     """`start`, with repeats where a space has few settings."""
     size = n if beside is None else 16 * (n + len(beside))
@@ -112,12 +118,12 @@ def _filling(
         table = table[space.feasible(table)].reset_index(drop=True)
         if len(table) >= n:
             far = search.tidy(space, spread(space, table, n, beside))
-            return plots.share(space, far, rng)
+            return plots.share(space, far, rng, runs)
         if size >= 16 * n and len(table) * largest < n * size:
             break  # rules leave too little for any size that may be made
         size *= 2
     table = space.sample(64 * n, np.random.default_rng(seed))
-    return plots.share(space, search.tidy(space, spread(space, table, n, beside)), rng)
+    return plots.share(space, search.tidy(space, spread(space, table, n, beside)), rng, runs)
 
 
 def spread(
@@ -178,10 +184,11 @@ def design(
     model : {"linear", "interactions", "quadratic"} or sequence of str
         For optimal designs: the linear model to be learned, see `terms.terms`.
     runs : int, optional
-        Over how many runs an optimal design spreads hard-to-change factors; without it as many
-        as `Space.per_run` asks for.
+        Over how many runs a space-filling or optimal design spreads hard-to-change factors;
+        without it as many as `Space.per_run` asks for.
     run_variance : float
-        Variance of the error that settings of a run share, over that of one reading.
+        For optimal designs: variance of the error that settings of a run share, over that of one
+        reading.
     fit : Fit, optional
         For optimal designs from a fitted response instead of a linear model:
         ``design(space, "d_optimal", 8, fit=fit, outcome="capacity_mAh_g",
@@ -204,9 +211,16 @@ def design(
     kinds = (*FILLING, *CLASSICAL, *OPTIMAL)
     if kind not in kinds:
         raise SpaceError(unknown(kind, kinds, "kind of design"))
+    if kind not in OPTIMAL:
+        _unused(kind, model=model != "linear", fit=fit is not None, run_variance=run_variance != 1)
     if kind in CLASSICAL:
         if n is not None:
             raise SpaceError(f"kind={kind!r} has its own number of settings; leave n out")
+        if runs is not None:
+            raise SpaceError(
+                f"kind={kind!r} sets every factor anew each time; leave runs out, or take "
+                "kind='d_optimal'"
+            )
         return _told(space, _classical(space, kind, cut, options))
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise SpaceError(f"n={n!r} must be a whole number from 1: how many settings")
@@ -214,13 +228,24 @@ def design(
         made = _optimal(space, kind, int(n), seed, model, runs, run_variance, fit, options)
         return _told(space, made)
     _no_more(kind, options)
+    many = None if runs is None else _runs(space, int(n), runs)
     if kind == "random":
         table = space.sample(int(n), np.random.default_rng([seed, 6]))
     elif kind == "maximin":
         table = spread(space, space.sample(64 * int(n), np.random.default_rng([seed, 6])), int(n))
     else:
-        return _told(space, start(space, int(n), seed, kind))
-    return _told(space, plots.share(space, table, np.random.default_rng([seed, 8])))
+        return _told(space, _in_runs(space, start(space, int(n), seed, kind, runs=many), many))
+    table = plots.share(space, table, np.random.default_rng([seed, 8]), many)
+    return _told(space, _in_runs(space, table, many))
+
+
+def _in_runs(space: Space, table: pd.DataFrame, runs: int | None) -> pd.DataFrame:
+    """The design, with a note where it has more runs than were asked for."""
+    found = 0 if runs is None else len(table[space.hard].drop_duplicates())
+    if runs is None or found <= runs:
+        return table
+    note = f"{found} runs, not {runs}: a run has too few settings of its easy factors to hold more"
+    return noted(table, [*table.attrs.get("notes", []), note])
 
 
 def _told(space: Space, table: pd.DataFrame) -> pd.DataFrame:
@@ -299,10 +324,62 @@ def _optimal(
             )
     posed = optimal.problem(space, jacobian, criterion, prior, ratio)
     table, labels, worth = optimal.search_design(space, n, posed, seed=seed, runs=many)
+    if fit is None:
+        _check_told(space, linear, table, many, seed)
     table.attrs |= {"notes": notes, "worth": worth, "terms": named}
     if many is not None:
         table.attrs["runs"] = labels.tolist()
     return table
+
+
+def _check_told(
+    space: Space, linear: terms.Terms, table: pd.DataFrame, runs: int | None, seed: int
+) -> None:
+    """Refuse a design from which some coefficients of its model cannot be had.
+
+    Raises
+    ------
+    SpaceError
+        Naming them, and how many runs it takes.
+    """
+    x, lost = linear.matrix(table), []
+    kept: list[int] = []
+    for j, name in enumerate(linear.names):
+        if np.linalg.matrix_rank(x[:, [*kept, j]]) > len(kept):
+            kept.append(j)
+        else:
+            lost.append(name)
+    if not lost:
+        return
+    needed = None if runs is None else _fewest(space, linear, np.random.default_rng([seed, 10]))
+    if runs is not None and needed is not None and needed > runs:
+        raise SpaceError(
+            f"{counted(runs, 'run')} cannot tell {listing(lost)}, for the settings of a run share "
+            f"{listing(space.hard)}; take runs={needed} at least, or a smaller model"
+        )
+    raise SpaceError(
+        f"the {len(table)} settings found cannot tell {listing(lost)}; take a larger n, another "
+        "seed or a smaller model"
+    )
+
+
+def _fewest(space: Space, linear: terms.Terms, rng: np.random.Generator) -> int | None:
+    """The least number of runs found whose settings tell every term; None where none do."""
+    leads: Any = space.sample(CHOICES, rng).drop_duplicates(subset=space.hard)
+    blocks = [
+        linear.matrix(pd.concat([leads.iloc[[i]], plots.siblings(space, leads.iloc[i], 64, rng)]))
+        for i in range(len(leads))
+    ]
+    whole = np.zeros((0, len(linear.names)))
+    rank = count = 0
+    while rank < len(linear.names):
+        # greedily: the run that tells most of what the others do not
+        ranks = [int(np.linalg.matrix_rank(np.concatenate([whole, b]))) for b in blocks]
+        best = int(np.argmax(ranks))
+        if ranks[best] <= rank:
+            return None
+        whole, rank, count = np.concatenate([whole, blocks[best]]), ranks[best], count + 1
+    return count
 
 
 def _runs(space: Space, n: int, runs: int | None) -> int | None:
@@ -323,6 +400,16 @@ def _runs(space: Space, n: int, runs: int | None) -> int | None:
     if space.per_run is not None and runs * space.per_run < n:
         raise SpaceError(f"runs={runs} of per_run={space.per_run} hold less than n={n} settings")
     return int(runs)
+
+
+def _unused(kind: str, **given: bool) -> None:
+    """Refuse arguments of optimal designs for a kind that would not look at them."""
+    for argument, wanted in given.items():
+        if wanted:
+            raise SpaceError(
+                f"{argument} is for optimal designs, and kind={kind!r} does not look at it; leave "
+                "it out, or take kind='d_optimal'"
+            )
 
 
 def _no_more(kind: str, options: dict[str, Any]) -> None:

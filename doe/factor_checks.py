@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ def check_name(factor: Any) -> None:
         raise SpaceError(
             f"{factor.name!r} is no column name; use letters, digits and _, such as 'milling_min'"
         )
+    check_letters(factor.name)
     if keyword.iskeyword(factor.name):
         raise SpaceError(
             f"{factor.name!r} is a word of rules and cannot name a factor; choose another"
@@ -96,6 +98,18 @@ def check_name(factor: Any) -> None:
         value = getattr(factor, argument)
         if not isinstance(value, (bool, np.bool_)):
             raise SpaceError(f"{factor.name}: {argument}={value!r} must be True or False")
+        if isinstance(value, np.bool_):  # a campaign file holds no NumPy values
+            object.__setattr__(factor, argument, bool(value))
+
+
+def check_letters(name: Any) -> None:
+    """Refuse a name with letters that reading a rule replaces, such as the micro sign by mu."""
+    read = unicodedata.normalize("NFKC", str(name))
+    if read != str(name):
+        raise SpaceError(
+            f"{name!r} is read as {read!r} in a rule, which is another name "
+            f"({name!a}, {read!a}); write {read!r}"
+        )
 
 
 def check_spelling(name: str) -> None:

@@ -29,6 +29,9 @@ def check(mixture: Mixture) -> None:
         raise SpaceError(f"total={total!r} of {mixture.name} is no number")
     if not math.isfinite(total) or total <= 0:
         raise SpaceError(f"total={total:g} of {mixture.name} must be a finite number above 0")
+    if not isinstance(mixture.hard, (bool, np.bool_)):
+        raise SpaceError(f"{mixture.name}: hard={mixture.hard!r} must be True or False")
+    object.__setattr__(mixture, "hard", bool(mixture.hard))
     given = (mixture.optional,) if isinstance(mixture.optional, str) else tuple(mixture.optional)
     object.__setattr__(mixture, "total", float(total))
     object.__setattr__(mixture, "optional", given)
@@ -50,6 +53,12 @@ def part(mixture: Mixture, name: str, given: Any) -> Real:
             raise SpaceError(f"{name}: a part of a mixture has no {wrong[0]}{hint}")
         return given
     if isinstance(given, Mapping):
+        wrong = [k for k in given if k == "name" or k not in Real.__dataclass_fields__]
+        if wrong or not {"low", "high"} <= set(given):
+            raise SpaceError(
+                f"{name}: {given!r} are no bounds; give (low, high), or "
+                "{'low': ..., 'high': ..., 'step': ...}"
+            )
         return part(mixture, name, Real(name, **given))
     try:
         low, high = given
@@ -96,6 +105,7 @@ def check_count(mixture: Mixture) -> None:
         return
     if isinstance(mixture.at_most, bool) or not isinstance(mixture.at_most, (int, np.integer)):
         raise SpaceError(f"at_most={mixture.at_most!r} must be a whole number")
+    object.__setattr__(mixture, "at_most", int(mixture.at_most))
     always = len(mixture.parts) - len(mixture.optional)
     if mixture.at_most < max(always, 1):
         raise SpaceError(

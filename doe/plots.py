@@ -60,19 +60,27 @@ def siblings(space: Space, setting: Any, n: int, rng: np.random.Generator) -> pd
     return table.drop_duplicates().head(n).reset_index(drop=True)
 
 
-def share(space: Space, settings: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def share(
+    space: Space, settings: pd.DataFrame, rng: np.random.Generator, runs: int | None = None
+) -> pd.DataFrame:
     """Settings put together into runs, whose hard factors are those of the first settings.
 
     A setting that breaks a rule there, or is hardly another one, gets other easy factors, far from
-    those of its run; where there are none, it begins a run of its own.
+    those of its run; where there are none, it begins a run of its own. Runs are as large as
+    `size` says, or so many that are alike in size.
     """
-    many = size(space, len(settings))
-    if many == 1:
+    sizes = [size(space, len(settings))]
+    if runs is not None and len(settings):
+        runs = min(runs, len(settings))
+        sizes = np.bincount(np.arange(len(settings)) * runs // len(settings)).tolist()
+    if max(sizes) == 1:
         return settings
+    begun = 0
     waiting: list[dict[Any, Any]] = settings.to_dict("records")
     made: list[dict[Any, Any]] = []
     while waiting:
-        run = [waiting.pop(0)]
+        run, many = [waiting.pop(0)], sizes[min(begun, len(sizes) - 1)]
+        begun += 1
         others = siblings(space, run[0], 64, rng)
         # the last ones join the first, so that runs begin where the settings began
         while waiting and len(run) < many:

@@ -13,7 +13,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .rules import COMPARISONS, NEGATED, Rule
+from .rules import COMPARISONS, NEGATED, ROUNDING, Rule
 
 Values = Mapping[str, Any]
 
@@ -76,14 +76,24 @@ def _truth(node: ast.expr, wanted: bool) -> Callable[[Values], bool]:
 
 def _comparison(op: type, left: Callable, right: Callable) -> Callable[[Values], bool]:
     compare = COMPARISONS[op]
-    if op is ast.NotEq:  # an undefined number is unequal to nothing
+    loose = op in (ast.LtE, ast.GtE, ast.Eq)
 
-        def unequal(values: Values) -> bool:
-            a, b = left(values), right(values)
-            return a != b and a == a and b == b
+    def holds(values: Values) -> bool:
+        a, b = left(values), right(values)
+        if loose:
+            return compare(a, b) or _same(a, b)
+        # an undefined number is unequal to nothing
+        return compare(a, b) and not _same(a, b) and a == a and b == b
 
-        return unequal
-    return lambda values: compare(left(values), right(values))
+    return holds
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values differ by rounding only."""
+    if isinstance(a, str) or a == b:
+        return a == b
+    size = max(abs(a), abs(b))
+    return size < math.inf and abs(a - b) <= ROUNDING * size
 
 
 def _number(node: ast.expr) -> Callable[[Values], Any]:

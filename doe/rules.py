@@ -13,6 +13,7 @@ the rule holds and grows with the distance from holding (``and`` adds, ``or`` ta
 
 A value that is missing is an error, because ``not (rpm >= 800)`` would otherwise hold for it.
 A comparison with an undefined number (log of -1) holds neither plainly nor negated.
+Numbers that differ by rounding only (0.67 + 0.28 and 0.95) are equal in every comparison.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from .errors import RuleError, unknown
 
 MAX_LENGTH = 500
 MAX_NODES = 200
+ROUNDING = 1e-12
+"""Relative difference up to which two numbers are equal: what sums of decimals are off by."""
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., np.ndarray]]] = {
     "log": (1, np.log),
@@ -119,6 +122,16 @@ class Rule:
     names: tuple[str, ...]
     negated: bool
     tree: ast.expr = field(repr=False, compare=False)
+
+    @property
+    def exact(self) -> bool:
+        """Whether it compares numbers by == or !=, which a continuum meets by chance only."""
+        return any(
+            isinstance(node, ast.Compare)
+            and any(isinstance(op, (ast.Eq, ast.NotEq)) for op in node.ops)
+            and not any(_is_text(side) for side in (node.left, *node.comparators))
+            for node in ast.walk(self.tree)
+        )
 
     def __str__(self) -> str:
         return f"{'forbidden' if self.negated else 'constraint'} {self.text!r}"
@@ -423,6 +436,10 @@ def _is_missing(value: object) -> bool:
     return value is None or value != value or type(value).__name__ == "NAType"
 
 
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def _value(node: ast.expr, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Number (or text) of a checked node. Constants are NumPy floats: 9**9**9 is inf, no hang."""
     match node:
@@ -454,9 +471,13 @@ def _value(node: ast.expr, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _holds(op: type, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     result = np.asarray(COMPARISONS[op](left, right), dtype=bool)
-    if left.dtype.kind == "f" and op is ast.NotEq:
-        result = result & ~np.isnan(left) & ~np.isnan(right)
-    return result
+    if left.dtype.kind != "f":
+        return result
+    size = np.maximum(np.abs(left), np.abs(right))
+    same = (np.abs(left - right) <= ROUNDING * size) & (size < np.inf)
+    if op in (ast.LtE, ast.GtE, ast.Eq):
+        return result | same
+    return result & ~same & ~np.isnan(size)
 
 
 def _gap(op: type, left: np.ndarray, right: np.ndarray) -> np.ndarray:

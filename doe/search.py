@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import closest, conditional
+from . import candidates, closest, conditional
 from . import factors as fac
 from .mixture import Mixture
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TRIES = 131_072
 WALKERS = 256
+COARSE, FINE = 1e-5, 1e-12
+"""Smallest steps of a walk downhill, encoded: at first, and where that finds nothing."""
 
 
 def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -52,7 +54,10 @@ def sample(space: Space, n: int, rng: np.random.Generator) -> pd.DataFrame:
         return every.iloc[rng.integers(0, len(every), n)].reset_index(drop=True)
     seeds = good if len(good) else descend(space, rng)
     if seeds is None:
-        raise closest.nothing(space)
+        problem = closest.nothing(space)
+        seeds = pd.DataFrame([] if problem.nearest is None else [problem.nearest])
+        if _exact(space) or not len(seeds) or not space.feasible(seeds)[0]:
+            raise problem
     return tidy(space, _wander(space, seeds, n, rng))
 
 
@@ -124,8 +129,33 @@ def descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
     unit = np.array([usual(column) for column in gaps.T])
     order = np.argsort((gaps / unit).sum(axis=1), kind="stable")[:WALKERS]
     table = table.iloc[order].reset_index(drop=True)
+    table = _downhill(space, table, unit, rng, np.geomspace(0.3, COARSE, 120))
+    scale = COARSE
+    if _exact(space):
+        scale = FINE
+    elif not space.feasible(table).any():
+        table = _to_ends(space, table, unit)
+    while scale > FINE and not space.feasible(table).any():
+        before = _total(space, table, unit).min()
+        table = _downhill(space, table, unit, rng, np.geomspace(scale, scale / 10, 20))
+        scale /= 10
+        if _total(space, table, unit).min() > before / 2:
+            break
+    good = space.feasible(table)
+    return table[good].reset_index(drop=True) if good.any() else None
+
+
+def _exact(space: Space) -> bool:
+    """Whether single settings that keep the rules are luck, and have no neighbours that do."""
+    return any(rule.exact for rule in space.rules)
+
+
+def _downhill(
+    space: Space, table: Any, unit: np.ndarray, rng: np.random.Generator, scales: np.ndarray
+) -> pd.DataFrame:
+    """Settings moved at random, in ever smaller steps, where that breaks the rules no more."""
     total = _total(space, table, unit)
-    for scale in np.geomspace(0.3, 1e-5, 120):
+    for scale in scales:
         if (total == 0).sum() >= WALKERS // 4:
             break
         spread = scale * np.exp(rng.standard_normal(len(table)))
@@ -134,8 +164,20 @@ def descend(space: Space, rng: np.random.Generator) -> pd.DataFrame | None:
         better = new <= total
         table = moved.where(pd.Series(better), table)
         total = np.where(better, new, total)
-    good = space.feasible(table)
-    return table[good].reset_index(drop=True) if good.any() else None
+    return table
+
+
+def _to_ends(space: Space, table: Any, unit: np.ndarray) -> pd.DataFrame:
+    """Settings with each factor in turn at the end, or the extreme composition, that helps most."""
+    total = _total(space, table, unit)
+    for block in space.blocks:
+        for _, place in candidates.values(block).iterrows():
+            moved = conditional.settle(space, table.assign(**place))
+            new = _total(space, moved, unit)
+            better = new < total
+            table = moved.where(pd.Series(better), table)
+            total = np.where(better, new, total)
+    return table
 
 
 def _wander(space: Space, seeds: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:

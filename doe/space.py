@@ -38,7 +38,7 @@ class Space:
     fixed : mapping, optional
         Constants that rules may use, such as ``{"filling": 0.5}``; a campaign adds its own.
     derived : mapping of name to formula, optional
-        Quantities computed from factors and constants, for use in rules.
+        Quantities computed from factors, constants and each other, for use in rules.
     soft : mapping of rule to text, optional
         Regions that are allowed, with what is known of them; `remarks` tells.
     per_run : int, optional
@@ -77,8 +77,8 @@ class Space:
         self.factors: tuple[Factor, ...] = flat(self.blocks)
         self.constraints = space_checks.texts("constraints", constraints)
         self.forbidden = space_checks.texts("forbidden", forbidden)
-        self.fixed = dict(fixed or {})
-        self.derived = dict(derived or {})
+        self.fixed = space_checks.mapping("fixed", fixed, "{'filling': 0.5}")
+        self.derived = space_checks.mapping("derived", derived, "{'turns': 'rpm * milling_min'}")
         self.soft = space_checks.soft(soft)
         self.per_run = per_run
         self.features = space_checks.texts("features", features)
@@ -91,7 +91,8 @@ class Space:
             for n in kinds
             if n not in self.names and n not in self.fixed and n not in self.derived
         )
-        self.formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
+        formulas = {n: rules.parse_formula(t, kinds) for n, t in self.derived.items()}
+        self.formulas = space_checks.in_turn(formulas)
         self.rules: list[Rule] = [rules.parse(t, kinds) for t in self.constraints]
         self.rules += [rules.parse(t, kinds, negated=True) for t in self.forbidden]
         self.remarked: list[Rule] = [rules.parse(t, kinds) for t in self.soft]

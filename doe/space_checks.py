@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from . import factor_checks, rules
 from .errors import SpaceError
 from .factors import Factor, Ordinal
 from .mixture import Mixture
-from .rules import Listed, Ordered
+from .rules import Formula, Listed, Ordered
 
 if TYPE_CHECKING:
     from .space import Space
@@ -23,6 +24,26 @@ def texts(argument: str, texts: object) -> tuple[str, ...]:
     if isinstance(texts, str):
         raise SpaceError(f"{argument} is a list of rules; write {argument}=[{texts!r}]")
     return tuple(texts)  # pyright: ignore[reportArgumentType]
+
+
+def mapping(argument: str, given: object, example: str) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise SpaceError(f"{argument}={given!r} maps no names; write {argument}={example}")
+    return dict(given)
+
+
+def in_turn(formulas: Mapping[str, Formula]) -> dict[str, Formula]:
+    """Derived quantities, each after those that it uses, in whatever order they are declared."""
+    uses = {n: [m for m in f.names if m in formulas] for n, f in formulas.items()}
+    try:
+        return {n: formulas[n] for n in TopologicalSorter(uses).static_order()}
+    except CycleError as problem:
+        circle = problem.args[1][::-1]
+        raise SpaceError(
+            f"derived: {' needs '.join(circle)}; compute one of them from factors or constants"
+        ) from None
 
 
 def blocks(factors: Sequence[Any]) -> tuple[Factor | Mixture, ...]:
@@ -75,6 +96,7 @@ def check_names(space: Space) -> None:
         _check_constant(name, value)
     for group in (space.fixed, space.derived):
         for name in group:
+            factor_checks.check_letters(name)
             if name in space.names:
                 raise SpaceError(f"{name} is a factor and also given a value; keep one")
     twice = [n for n in space.names if space.names.count(n) > 1]
@@ -107,6 +129,7 @@ def check_run(space: Space) -> None:
         return
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise SpaceError(f"per_run={size!r} must be a whole number from 1")
+    space.per_run = int(size)  # a campaign file holds no NumPy numbers
     if not space.hard:
         raise SpaceError(
             f"per_run={size} needs a factor that the settings of a run share; "

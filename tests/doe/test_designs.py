@@ -223,6 +223,117 @@ def test_terms_that_a_space_cannot_tell_are_left_out_and_said():
     assert asked.names == ["1", "x", "x * x", "x * z"]
 
 
+def mill(**options: Any) -> doe.Space:
+    return doe.Space(
+        [doe.Mixture(PARTS), doe.Real("rpm", 200, 1000, hard=True),
+         doe.Real("milling_min", 5, 60, log=True)], **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", designs.FILLING)
+def test_a_space_filling_design_has_the_runs_that_were_asked_for(kind):
+    space = mill()
+    for runs, sizes in ((4, [3, 3, 3, 3]), (5, [3, 3, 2, 2, 2]), (1, [12])):
+        made: Any = doe.design(space, kind, 12, runs=runs)
+        assert made["rpm"].value_counts().tolist() == sizes
+        assert space.feasible(made).all()
+
+
+def test_runs_that_have_no_room_are_more_and_said_to_be():
+    space = doe.Space([doe.Choice("jar", list("abcde"), hard=True), doe.Choice("ball", ["x", "y"])])
+    made = doe.design(space, "sobol", 9, runs=3)
+    assert made.attrs["notes"][0].startswith("5 runs, not 3")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "least"),
+    [
+        ({"runs": 1}, "heat", 2),
+        ({"runs": 2, "model": "quadratic"}, "heat * heat", 3),
+        ({"runs": 1, "model": ["z", "heat * z"]}, "heat * z", 2),
+    ],
+)
+def test_too_few_runs_for_a_model_are_refused_with_the_least_number(asked, told, least):
+    heat = [doe.Real("heat", 0, 1, hard=True), doe.Real("z", 0, 1)]
+    with pytest.raises(doe.SpaceError) as caught:
+        doe.design(doe.Space(heat), "d_optimal", 12, **asked)
+    assert f"cannot tell {told}, " in str(caught.value)
+    assert f"take runs={least} at least" in str(caught.value)
+    made: Any = doe.design(doe.Space(heat), "d_optimal", 12, **{**asked, "runs": least})
+    x = terms.terms(doe.Space(heat), asked.get("model", "linear")).matrix(made)
+    assert np.linalg.matrix_rank(x) == x.shape[1]
+
+
+def test_a_run_that_holds_all_settings_of_a_space_is_one_run_too_few():
+    space = doe.Space([doe.Real("heat", 0, 1, hard=True), doe.Real("z", 0, 1)], per_run=12)
+    with pytest.raises(doe.SpaceError, match=r"1 run cannot tell heat, .* take runs=2"):
+        doe.design(space, "d_optimal", 12)
+    parts = doe.Space([doe.Mixture(PARTS, hard=True), doe.Real("z", 0, 1)])
+    with pytest.raises(doe.SpaceError, match="take runs=3 at least"):
+        doe.design(parts, "d_optimal", 12, runs=2)
+
+
+def beads(levels: Any, others: int) -> doe.Space:
+    factor = doe.Choice("bead_mm", levels) if isinstance(levels, list) else levels
+    return doe.Space([factor, *(doe.Real(f"x{i}", 0, 1) for i in range(others))])
+
+
+@pytest.mark.parametrize(
+    ("levels", "options", "message"),
+    [
+        ([1, 3, 5], {}, "bead_mm has 3 levels, and this design needs five; take face='faced', or"),
+        ([1, 5], {}, "bead_mm has 2 levels, and this design needs five; take kind='d_optimal'"),
+        ([1, 5], {"face": "faced"}, "bead_mm has 2 levels, and this design needs three"),
+        ([1, 2, 3, 4, 30], {"face": "faced"}, "bead_mm has no levels near 15.5"),
+    ],
+)
+def test_a_response_surface_needs_levels_apart(levels, options, message):
+    with pytest.raises(doe.SpaceError) as caught:
+        doe.design(beads(levels, 4), "central_composite", **options)
+    assert message in str(caught.value)
+    if options:
+        with pytest.raises(doe.SpaceError, match="needs three"):
+            doe.design(beads(levels, 4), "box_behnken")
+
+
+@pytest.mark.parametrize(
+    ("levels", "kind", "options"),
+    [
+        ([1.75, 3, 5], "central_composite", {"face": "faced"}),
+        ([1, 3, 5], "box_behnken", {}),
+        ([1, 2, 3, 4, 5], "central_composite", {}),
+        (doe.Real("x", 0, 1, step=0.01), "central_composite", {}),
+        (doe.Integer("n", 1, 40, log=True), "central_composite", {}),
+    ],
+)
+def test_levels_nearly_where_a_response_surface_has_them_serve(levels, kind, options):
+    space = beads(levels, 3)
+    x = terms.terms(space, "quadratic").matrix(doe.design(space, kind, **options))
+    assert np.linalg.matrix_rank(x) == x.shape[1]
+
+
+@pytest.mark.parametrize(("factors", "size"), [(3, 4), (7, 8), (11, 12), (24, 32), (30, 32)])
+def test_screening_says_what_main_effects_mix_with(factors, size):
+    space = doe.Space([doe.Real(f"x{i}", -1, 1) for i in range(factors)])
+    made = doe.design(space, "plackett_burman")
+    x = made.to_numpy()
+    assert len(x) == size
+    assert np.abs(x.T @ x / size - np.eye(factors)).max() < 1e-12
+    part = " in part" if factors == 11 else ""
+    assert made.attrs["notes"][0].startswith(f"aliased{part}: {factors} of {factors} main effects")
+
+
+def test_a_fraction_of_many_factors_sums_up_what_is_aliased():
+    space = doe.Space([doe.Real(f"x{i}", -1, 1) for i in range(12)])
+    told = {}
+    for resolution in (3, 4, 5):
+        made = doe.design(space, "fractional_factorial", resolution=resolution)
+        told[resolution] = made.attrs["notes"]
+    assert told[3][0].startswith("aliased: 12 of 12 main effects with products of two factors")
+    assert told[4][0].startswith("aliased: products of two factors with each other, 66 of them in")
+    assert told[5] == []
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -241,6 +352,16 @@ def test_terms_that_a_space_cannot_tell_are_left_out_and_said():
         (lambda: doe.design(SQUARE, "central_composite", face="ccc"), "beyond the bounds"),
         (lambda: doe.design(SQUARE, "fractional_factorial", generators="a"), "1 words for 2"),
         (lambda: doe.design(furnace(), "d_optimal", 12, runs=2), "hold less than n=12"),
+        (lambda: doe.design(mill(per_run=3), "sobol", 12, runs=2), "hold less than n=12"),
+        (lambda: doe.design(mill(), "lhs", 12, runs=13), "from 1 to n=12"),
+        (lambda: doe.design(SQUARE, "sobol", 12, runs=4), "hard-to-change"),
+        (lambda: doe.design(SQUARE, "full_factorial", runs=4), "leave runs out"),
+        (lambda: doe.design(SQUARE, "lhs", 4, model="quadratic"), "model is for optimal designs"),
+        (lambda: doe.design(SQUARE, "full_factorial", model=["x"]), "model is for optimal designs"),
+        (lambda: doe.design(SQUARE, "random", 4, fit="fit"), "fit is for optimal designs"),
+        (lambda: doe.design(SQUARE, "maximin", 4, run_variance=2), "run_variance is for optimal"),
+        (lambda: doe.design(beads([1, 5], 2), "fractional_factorial", generators="a b +"),
+         "make 2 columns for 3 factors"),
     ],
 )
 def test_bad_designs_say_what_is_wrong(make, message):

@@ -1,8 +1,10 @@
 """The rule language: agrees with Python, refuses the rest, and executes nothing."""
 
 import contextlib
+import itertools
 import random
 import string
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -55,6 +57,42 @@ def test_agrees_with_python_itself(rng):
         holds = np.broadcast_to(rule.satisfied(values), 20)
         assert holds.tolist() == expected, text
         assert (np.broadcast_to(rule.violation(values), 20) == 0).tolist() == expected, text
+
+
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">=", "==", "!="])
+@pytest.mark.parametrize("negated", [False, True])
+def test_sums_and_products_of_decimals_are_compared_as_decimals(op, negated):
+    """All pairs of hundredths and of tenths against the same comparison of fractions."""
+    tenths, hundredths = range(0, 30), range(15, 81)
+    for text, steps, unit in (
+        (f"rpm + milling_min {op} 0.95", hundredths, 100),
+        (f"rpm * milling_min {op} 0.6", tenths, 10),
+        (f"0.3 - rpm {op} milling_min - 2.1", tenths, 10),
+    ):
+        pairs = list(itertools.product(steps, steps))
+        exact = {"rpm": [Fraction(a, unit) for a, _ in pairs],
+                 "milling_min": [Fraction(b, unit) for _, b in pairs]}  # fmt: skip
+        decimals = text.replace("0.95", "F(95, 100)").replace("0.6", "F(6, 10)")
+        decimals = decimals.replace("0.3", "F(3, 10)").replace("2.1", "F(21, 10)")
+        wanted = [
+            eval(decimals, {"F": Fraction}, {"rpm": a, "milling_min": b}) != negated
+            for a, b in zip(*exact.values(), strict=True)
+        ]
+        rule = rules.parse(text, KINDS, negated=negated)
+        typed = {n: np.array([float(v) for v in column]) for n, column in exact.items()}
+        one_by_one = pointwise.predicate(rule)
+        assert rule.satisfied(typed).tolist() == wanted, text
+        assert (rule.violation(typed) == 0).tolist() == wanted, text
+        rows = zip(*typed.values(), strict=True)
+        assert [one_by_one(dict(zip(typed, row, strict=True))) for row in rows] == wanted, text
+
+
+def test_infinity_is_near_to_no_number():
+    for number in (-np.inf, 0.0, 1e308):
+        rule = rules.parse("rpm < milling_min", KINDS)
+        values = {"rpm": number, "milling_min": np.inf}
+        assert rule.satisfied(values)
+        assert pointwise.predicate(rule)(values)
 
 
 @pytest.mark.parametrize(

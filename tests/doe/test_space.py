@@ -1,5 +1,6 @@
 """Whatever leaves a space is legal for every factor and breaks no rule."""
 
+import json
 from typing import Any, cast
 
 import numpy as np
@@ -158,6 +159,76 @@ def test_rules_may_use_constants_and_derived_quantities(rng):
     assert np.max(drawn["rpm"] * drawn["milling_min"]) <= 12000
 
 
+def test_derived_quantities_may_use_each_other_in_any_order(tmp_path):
+    formulas = {"turns": "rpm * milling_min", "energy": "2 * turns"}
+    factors = [doe.Real("rpm", 200, 1000), doe.Real("milling_min", 5, 300)]
+    spaces = [
+        doe.Space(factors, ["energy <= 400000"], derived=dict(items))
+        for items in (formulas.items(), reversed(formulas.items()))
+    ]
+    one, two = (s.sample(50, np.random.default_rng(1)) for s in spaces)
+    pd.testing.assert_frame_equal(one, two)
+    asked = {"maximize": "worth", "unit": "1", "store": tmp_path / "m.db", "seed": 1}
+    first = doe.Campaign(spaces[0], **asked).suggest(2)
+    pd.testing.assert_frame_equal(doe.Campaign.open(tmp_path / "m.db").suggest(2), first)
+    pd.testing.assert_frame_equal(doe.Campaign(spaces[1], **asked).suggest(2), first)
+
+
+def test_a_mixture_of_steps_keeps_the_settings_on_its_limit():
+    space = doe.Space(
+        [doe.Real("am", 0.6, 0.8, step=0.01), doe.Real("se", 0.15, 0.35, step=0.01)],
+        ["am + se <= 0.95"],
+    )
+    assert space.feasible({"am": 0.67, "se": 0.28}).all()
+    every: Any = space.grid()
+    assert len(every) == sum(a + b <= 95 for a in range(60, 81) for b in range(15, 36))
+    thirds = doe.Space([doe.Real(n, 0.1, 1, step=0.1) for n in "abc"], ["a + b + c == 1"])
+    assert len(cast(Any, thirds.grid())) == 36
+
+
+PARTS = {"host": (0, 1), "dop1": (0, 1), "dop2": (0, 1), "dop3": (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("factors", "constraints"),
+    [
+        ([doe.Real("x", 0, 1)], ["x <= 1e-9"]),
+        ([doe.Real(n, 0, 10) for n in "abc"], [f"{n} <= 1e-5" for n in "abc"]),
+        ([doe.Mixture(PARTS)], ["dop1 + dop2 + dop3 <= 1e-6"]),
+        ([doe.Real("x", 0, 1), doe.Real("z", 0, 1)], ["abs(x * z - 0.3) <= 1e-9"]),
+    ],
+)
+def test_a_thin_region_is_found(factors, constraints, rng):
+    space = doe.Space(factors, constraints)
+    drawn = space.sample(5, rng)
+    assert len(drawn) == 5 and space.feasible(drawn).all()
+
+
+def test_an_equality_in_a_continuum_is_refused_with_a_setting_that_keeps_it():
+    with pytest.raises(doe.SpaceError, match=r"abs\(a - b\) <= tolerance.* such as x = ") as caught:
+        doe.Space([doe.Real("x", 0, 1), doe.Real("y", 0, 1)], ["x + y == 1"])
+    near = cast(Any, caught.value.nearest)
+    assert near["x"] + near["y"] == pytest.approx(1, abs=1e-12)
+
+
+def test_what_was_searched_and_what_was_listed_is_told_apart():
+    with pytest.raises(doe.SpaceError, match="as far as a search finds"):
+        doe.Space([doe.Real("x", 1, 5)], ["x > 5"])
+    with pytest.raises(doe.SpaceError, match="no setting is feasible: "):
+        doe.Space([doe.Integer("x", 1, 5)], ["x > 5"])
+
+
+def test_numpy_flags_and_counts_are_stored_as_plain_ones():
+    one = np.True_
+    space = doe.Space(
+        [doe.Real("rpm", 200, 1000, hard=cast(Any, one), log=cast(Any, one)), doe.Real("x", 0, 1),
+         doe.Mixture({"a": (0.1, 0.9), "b": (0.1, 0.9), "c": (0.1, 0.5)}, hard=cast(Any, one),
+                     optional=["c"], at_most=cast(Any, np.int64(3)))],
+        per_run=cast(Any, np.int64(2)),
+    )  # fmt: skip
+    assert json.loads(json.dumps(space.to_dict())) == space.to_dict()
+
+
 def test_what_was_run_between_steps_is_allowed_but_not_feasible():
     space = doe.Space([doe.Real("rpm", 200, 1000, step=50)], forbidden=["rpm > 900"])
     assert space.allowed({"rpm": [610, 930]}).tolist() == [True, False]
@@ -218,6 +289,14 @@ def test_declaration_round_trip():
         (lambda: doe.Space([doe.Choice("p", ["a", "b"])], forbidden=["p == 'c'"]),
          "'c' is no value of p"),
         (lambda: doe.spaces.annealing(precursor_wt_pct=-1), "expected"),
+        (lambda: doe.Real("d50_\u00b5m", 1, 10), "write 'd50_\u03bcm'"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], fixed={"d_\u00b5m": 1}), "write 'd_\u03bcm'"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], derived={"d_\u00b5m": "2 * x"}),
+         "write 'd_\u03bcm'"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], derived={"a": "b + x", "b": "2 * a"}),
+         "derived: a needs b needs a"),
+        (lambda: doe.Space([doe.Real("x", 0, 1)], derived=cast(Any, ["x * 2"])), "write derived={"),
+        (lambda: doe.Mixture({"a": {"min": 0.1, "max": 0.5}, "b": (0.1, 0.9)}), "{'low': ..."),
         (lambda: doe.spaces.milling().encode({"rpm": 300}), "lack milling_min, bead_mm"),
         (
             lambda: doe.spaces.milling().encode({"rpm": "fast", "milling_min": 5, "bead_mm": 3}),

@@ -299,7 +299,9 @@ def ways_out(declared: tuple[list[Any], list[str]], seed: int, optimal: bool) ->
         if f.kind == "number":
             off[f.name] = rng.uniform(0.5 * f.low, 1.5 * f.high, 2)
     legal(space, space.nearest(off), "nearest")
-    many = 2 if 0 < len(space.hard) < len(space.factors) else None
+    # so many runs as tell every effect of what is hard to change
+    many = 1 + sum(fac.width(f) for f in space.factors if f.hard)
+    many = many if 0 < len(space.hard) < len(space.factors) else None
     made: Any = doe.design(space, "d_optimal", len(space.factors) * 3 + 4, seed=seed, runs=many)
     legal(space, made, "d_optimal")
     if many:
