@@ -24,6 +24,7 @@ from .declaration import Declaration
 from .errors import CampaignError, DoeError, unknown
 from .goals import price
 from .ranking import LEVEL
+from .readings import is_bound
 from .space import Space
 from .state import State
 
@@ -155,6 +156,7 @@ def nearest(declaration: Declaration, state: State, setting: pd.DataFrame, tried
     for name in space.names:
         same &= (rows[name] == tried[name].iloc[at]).to_numpy()
     same &= states.usable(rows) & states.at_conditions(rows, declaration)
+    same &= ~is_bound(rows, declaration.objective)
     values = rows.loc[same, declaration.objective].dropna().to_numpy(float)
     read = f"{len(values)} readings, {values.min():.4g} to {values.max():.4g}"
     if len(values) == 1:

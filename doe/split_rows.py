@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import CampaignError, listing, unknown
+from .readings import is_bound
 from .state import usable
 
 
@@ -102,10 +103,10 @@ def units(
 def readings_of(rows: pd.DataFrame, outcome: str, by: Sequence[str]) -> pd.DataFrame:
     """One row a cell and setting: `by`, ``_value``, ``_weight`` (cells), ``_readings``.
 
-    Rows that failed, are planned or lack the outcome are left out.
+    Rows that failed, are planned, lack the outcome or hold only a bound of it are left out.
     """
     value: Any = pd.to_numeric(rows[outcome], errors="coerce")
-    read = usable(rows) & value.notna().to_numpy()
+    read = usable(rows) & value.notna().to_numpy() & ~is_bound(rows, outcome)
     table: Any = rows[read]
     if not len(table):
         raise CampaignError(f"no row has a reading of {outcome}; record results first")

@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 from ssbayes import doe
-from ssbayes.doe import belief, mixed
+from ssbayes.doe import belief, mixed, split_rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -277,3 +277,10 @@ def test_a_scale_in_another_unit_is_doubted(given, said):
     notes = doe.split_plot(rows, "y", hard=["method"], **given).notes
     doubts = [n for n in notes if "slip of unit" in n]
     assert len(doubts) == bool(said) and "".join(doubts).startswith(said)
+
+
+def test_a_bound_is_no_reading():
+    rows = pd.DataFrame(
+        {"run": ["a", "a", "b"], "y": [1.0, 9.0, 2.0], "y_censored": [None, "<", ""]})
+    found = split_rows.readings_of(rows, "y", ["run"])
+    assert found["_value"].tolist() == [1.0, 2.0]
