@@ -63,7 +63,8 @@ def siblings(space: Space, setting: Any, n: int, rng: np.random.Generator) -> pd
 def share(
     space: Space, settings: pd.DataFrame, rng: np.random.Generator, runs: int | None = None
 ) -> pd.DataFrame:
-    """Settings put together into runs, whose hard factors are those of the first settings.
+    """Settings put together into runs, whose hard factors are those of some of the settings: of
+    the first, and then of the one that is farthest in them from all runs so far.
 
     A setting that breaks a rule there, or is hardly another one, gets other easy factors, far from
     those of its run; where there are none, it begins a run of its own. Runs are as large as
@@ -79,7 +80,8 @@ def share(
     waiting: list[dict[Any, Any]] = settings.to_dict("records")
     made: list[dict[Any, Any]] = []
     while waiting:
-        run, many = [waiting.pop(0)], sizes[min(begun, len(sizes) - 1)]
+        run = [waiting.pop(_farthest(space, waiting, made))]
+        many = sizes[min(begun, len(sizes) - 1)]
         begun += 1
         others = siblings(space, run[0], 64, rng)
         # the last ones join the first, so that runs begin where the settings began
@@ -96,6 +98,19 @@ def share(
         made += run
     table = pd.DataFrame(made, columns=settings.columns)
     return table.astype({n: settings[n].dtype for n in settings.columns})
+
+
+def _farthest(
+    space: Space, waiting: list[dict[Any, Any]], made: list[dict[Any, Any]]
+) -> int:
+    """Which setting is to begin a run: its hard factors are farthest from those in use."""
+    if not made:
+        return 0
+    first = pd.DataFrame(waiting)
+    here = pd.DataFrame(made)[space.hard].drop_duplicates()
+    used = first.iloc[[0] * len(here)].assign(**{n: here[n].to_numpy() for n in space.hard})
+    alike = first.assign(**{n: first[n].iloc[0] for n in space.names if n not in space.hard})
+    return int(_gaps(space, alike, used.to_dict("records")).argmax())
 
 
 def _apart(

@@ -45,6 +45,15 @@ def test_a_batch_says_that_it_is_one_run_where_nobody_named_its_size(hard):
     assert asked(1).attrs["notes"] == []
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_runs_of_a_start_design_lie_apart_in_what_is_hard_to_change(seed):
+    space = doe.Space([doe.Real("anneal_degC", 250, 500, step=25, hard=True),
+                       doe.Real("precursor_wt_pct", 0.5, 2.0)], per_run=3)  # fmt: skip
+    table = doe.design(space, "lhs", 9, seed=seed)
+    runs = np.sort(table["anneal_degC"].unique())
+    assert len(runs) == 3 and np.diff(runs).min() >= 50
+
+
 def test_one_powder_lot_may_be_annealed_in_many_ways():
     """Lots of powder are blocks of a plan, whatever the furnace is set to."""
     campaign = begin()
